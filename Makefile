@@ -1,0 +1,40 @@
+# Two commands do everything: `make demo` and `make test`. See README.md.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PY := .venv/bin/python
+SCENARIO ?= transcontinental
+ARGS ?=
+PYTEST_ARGS ?=
+
+.PHONY: help setup setup-dev demo test check format lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## Make .venv with what the program needs
+	@tools/setup.sh run
+
+setup-dev: ## The same, and what tests and checks need
+	@tools/setup.sh dev
+
+demo: setup ## Fly a payload through the relay to the ground (SCENARIO=…, ARGS="…")
+	@$(PY) -m overflight demo --scenario $(SCENARIO) $(ARGS)
+
+test: setup-dev ## Run all tests
+	@$(PY) -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+check: setup-dev ## Formatter, linter, type checker, import rules
+	@$(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+	@.venv/bin/lint-imports
+
+format: setup-dev ## Format the code
+	@$(PY) -m ruff format .
+	@$(PY) -m ruff check --fix .
+
+lock: ## Rewrite the lock files (needs uv)
+	@tools/lock.sh
+
+clean: ## Remove the environment and caches
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -1,0 +1,1 @@
+"""What the houses share: messages, topics, MQTT packets, session, record and vault files."""

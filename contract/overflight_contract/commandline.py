@@ -1,0 +1,233 @@
+"""What every command of the program shares: settings in three layers, exit statuses, small parsers.
+
+A setting is any option of a command. It comes from the command line, else from the environment
+(``OVERFLIGHT_`` and the command's section and the option: ``OVERFLIGHT_RELAY_UPSTREAM``), else
+from the TOML file (``[relay]``, ``upstream = "…"``), else from the option's default. The file is
+``--config FILE``, else ``$OVERFLIGHT_CONFIG``, else ``overflight.toml`` where you stand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import enum
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from overflight_contract.errors import InputError
+
+ENVIRONMENT_PREFIX: Final = "OVERFLIGHT_"
+CONFIG_FILE: Final = "overflight.toml"
+
+
+class Exit(enum.IntEnum):
+    """Exit statuses, the same for every command."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    UNDECIDED = 3
+    UNAVAILABLE = 4
+    INTERRUPTED = 130
+
+
+class Command(NamedTuple):
+    """One command of the program, as the face lists it."""
+
+    summary: str
+    build: Callable[[argparse.ArgumentParser], None]
+    """Adds options (and subcommands); sets ``run`` (args → exit status) by ``set_defaults``."""
+
+
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps examples as they are written and shows defaults."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        text = action.help or ""
+        shown = action.default not in (None, False, argparse.SUPPRESS, [], ())
+        if shown and action.option_strings and "%(default)" not in text:
+            text += " (default: %(default)s)"
+        return text
+
+
+def subcommand(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    summary: str,
+    *,
+    run: Callable[[argparse.Namespace], int],
+    examples: Sequence[str] = (),
+    section: str | None = None,
+) -> argparse.ArgumentParser:
+    """Add a command with its examples; `section` names its settings (default: what is above it)."""
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary[:1].upper() + summary[1:] + ".",
+        epilog=epilog(examples),
+        formatter_class=HelpFormatter,
+    )
+    parser.set_defaults(run=run, section=section)
+    return parser
+
+
+def epilog(examples: Sequence[str]) -> str | None:
+    """Return the part of a help text that shows examples."""
+    if not examples:
+        return None
+    return "examples:\n" + "\n".join(f"  {example}" for example in examples)
+
+
+def setting_options(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """Yield the options of `parser` that the environment and the file may set."""
+    for action in parser._actions:  # noqa: SLF001 - argparse has no public list
+        if action.option_strings and action.dest not in ("help", "version", "config", "debug"):
+            yield action
+
+
+def environment_name(section: str, dest: str) -> str:
+    """Name the environment variable of a setting: ``OVERFLIGHT_RELAY_UPSTREAM``."""
+    return f"{ENVIRONMENT_PREFIX}{section}_{dest}".upper().replace("-", "_").replace(".", "_")
+
+
+def read_config(path: str | None, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """Read the TOML file (see the module); an absent default file is an empty one."""
+    named = path or environ.get(f"{ENVIRONMENT_PREFIX}CONFIG")
+    file = Path(named or CONFIG_FILE)
+    if not named and not file.is_file():
+        return {}
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"can't read the settings file {file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"the settings file {file} is not valid TOML: {error}") from error
+
+
+def apply_settings(
+    parser: argparse.ArgumentParser,
+    section: str,
+    config: Mapping[str, Any],
+    environ: Mapping[str, str] = os.environ,
+) -> None:
+    """Put values from the environment and the file in place of the defaults of `parser`.
+
+    Raises `InputError` for a value that the option refuses and for a key that no option has.
+    """
+    table: Any = config
+    for part in section.split("."):
+        table = table.get(part, {}) if isinstance(table, Mapping) else {}
+    if not isinstance(table, Mapping):
+        raise InputError(f"[{section}] in the settings file is not a table")
+    actions = {action.dest: action for action in setting_options(parser)}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            continue  # the section of a subcommand
+        dest = key.replace("-", "_")
+        if dest not in actions:
+            raise InputError(f"[{section}] in the settings file has an unknown setting {key!r}")
+        _set(parser, actions[dest], value, f"{key!r} in [{section}] of the settings file")
+    for dest, action in actions.items():
+        name = environment_name(section, dest)
+        if name in environ:
+            _set(parser, action, environ[name], name)
+
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off", ""}
+
+
+def _set(parser: argparse.ArgumentParser, action: argparse.Action, value: Any, where: str) -> None:
+    action.required = False
+    if action.nargs == 0 or isinstance(action, argparse.BooleanOptionalAction):
+        parser.set_defaults(**{action.dest: _boolean(value, where)})
+        return
+    many = isinstance(action, argparse._AppendAction) or action.nargs in ("*", "+")  # noqa: SLF001
+    given = value if isinstance(value, list) else [value]
+    converted = [_convert(action, str(item), where) for item in given]
+    if not many and len(converted) != 1:
+        raise InputError(f"{where}: one value, not a list")
+    parser.set_defaults(**{action.dest: converted if many else converted[0]})
+
+
+def _boolean(value: Any, where: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise InputError(f"{where}: {value!r} is neither true nor false")
+
+
+def _convert(action: argparse.Action, text: str, where: str) -> Any:
+    try:
+        value = action.type(text) if callable(action.type) else text
+    except (argparse.ArgumentTypeError, ValueError, TypeError) as error:
+        detail = str(error) if isinstance(error, argparse.ArgumentTypeError) else "is not valid"
+        raise InputError(f"{where}: {text!r} {detail}") from error
+    if action.choices is not None and value not in action.choices:
+        choices = ", ".join(map(str, action.choices))
+        raise InputError(f"{where}: {text!r} is not one of {choices}")
+    return value
+
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)?")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def duration_s(text: str) -> float:
+    """Parse a duration into seconds: ``90``, ``90s``, ``1.5h``, ``2m30s``, ``800ms``."""
+    stripped = text.strip().lower()
+    parts = list(_DURATION.finditer(stripped))
+    if not parts or "".join(part.group(0) for part in parts) != stripped:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration; as in 90s, 2m30s or 1.5h")
+    return sum(float(part.group(1)) * _SECONDS[part.group(2) or "s"] for part in parts)
+
+
+_SIZES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
+
+
+def size_bytes(text: str) -> int:
+    """Parse a size into bytes: ``512``, ``64k``, ``1.5M``, ``2GiB``."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", text.strip().lower())
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; as in 512, 64k, 1.5M or 2GiB")
+    return int(float(match.group(1)) * _SIZES[match.group(2) or ""])
+
+
+class HostPort(NamedTuple):
+    """An address to listen on or to connect to."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def host_port(text: str, default_port: int | None = None) -> HostPort:
+    """Parse ``HOST:PORT``, ``:PORT``, ``PORT`` or ``[IPv6]:PORT``; an absent host is loopback."""
+    match = re.fullmatch(r"(?:(?:\[([0-9a-fA-F:.%]+)\]|([^:\[\]]*)):)?(\d{1,5})", text.strip())
+    if match is None and default_port is not None and re.fullmatch(r"[^:\s]+", text.strip()):
+        return HostPort(text.strip(), default_port)
+    if match is None or int(match.group(3)) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address; as in 127.0.0.1:1883")
+    return HostPort(match.group(1) or match.group(2) or "127.0.0.1", int(match.group(3)))
+
+
+def utc_time(text: str) -> dt.datetime:
+    """Parse an ISO 8601 time; one without an offset is UTC."""
+    try:
+        moment = dt.datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time; as in 2023-02-01T12:00:00Z"
+        ) from error
+    return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)

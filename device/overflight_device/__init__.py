@@ -1,0 +1,1 @@
+"""The payload: fix source → outbox → uplink; camera → vault."""

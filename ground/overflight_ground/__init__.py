@@ -1,0 +1,1 @@
+"""The ground station: ingest → store → receipts; API, page, alerts, recovery and audit."""

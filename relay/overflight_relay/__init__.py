@@ -1,0 +1,1 @@
+"""The relay: listen → frame → verdict → link → forward, with a tap that records what crosses."""
