@@ -1,0 +1,110 @@
+"""The quick check of a message: one regular expression that accepts only canonical messages.
+
+What a pattern accepts, `overflight_contract.messages.decode` accepts too (a property test holds
+that); what it does not accept may still be valid, as a message without a fix. So it is a short
+cut for the many, never the judge of the few: who gets ``False`` from `looks_valid` decodes.
+
+The patterns have two groups, ``held_from`` and ``seq``, since an expression can't compare numbers.
+They are bytes patterns without anchors and without other groups, to be put into larger ones, as
+the relay does with a whole PUBLISH packet.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from overflight_contract import messages
+from overflight_contract.errors import ContractError
+from overflight_contract.topics import Kind
+
+_COUNT: Final = rb"[1-9]\d{0,14}"
+_FLIGHT: Final = rb"\d{8}T\d{6}Z-[0-9a-f]{4}"
+_DAY: Final = (
+    rb"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])"
+    rb"|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+)
+_TIME: Final = (
+    rb"(?:19|20)\d\d-" + _DAY + rb"T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.(?!000)\d{3}000)?Z"
+)
+_FRACTION: Final = rb"\.(?:0|\d{0,4}[1-9])"
+_NO_NEGATIVE_ZERO: Final = rb"(?!-0\.0[,}])"
+_LATITUDE: Final = _NO_NEGATIVE_ZERO + rb"-?(?:[1-8]?\d" + _FRACTION + rb"|90\.0)"
+_LONGITUDE: Final = _NO_NEGATIVE_ZERO + rb"(?:-?(?:1[0-7]\d|[1-9]?\d)" + _FRACTION + rb"|-180\.0)"
+_ALTITUDE: Final = (
+    _NO_NEGATIVE_ZERO
+    + rb"(?:(?:[1-5]\d{4}|[1-9]\d{0,3}|0)\.\d|60000\.0|-(?:[1-9]\d{0,2}|0)\.\d|-1000\.0|null)"
+)
+_HDOP: Final = rb"(?:[1-9]?\d\.\d|null)"
+_ANGLE: Final = rb"(?:[12]\d\d|3[0-5]\d|[1-9]?\d)\.\d"
+_SPEED: Final = rb"(?:(?:[1-4]\d\d|[1-9]?\d)\.\d|500\.0|null)"
+_CLIMB: Final = _NO_NEGATIVE_ZERO + rb"(?:-?(?:[12]\d\d|[1-9]?\d)\.\d|-?300\.0|null)"
+_WAYPOINT: Final = (
+    rb'(?:\{"number":(?:[1-9]\d{0,2}|0),"distance_m":(?:1\d{7}|[1-9]\d{0,6}|0),"bearing_deg":'
+    + _ANGLE
+    + rb"\}|null)"
+)
+_HEAD: Final = (
+    rb'\{"flight":"'
+    + _FLIGHT
+    + rb'","seq":('
+    + _COUNT
+    + rb'),"held_from":('
+    + _COUNT
+    + rb'),"measured_at":"'
+    + _TIME
+    + rb'",'
+)
+
+POSITION: Final = (
+    _HEAD
+    + rb'"lat_deg":'
+    + _LATITUDE
+    + rb',"lon_deg":'
+    + _LONGITUDE
+    + rb',"alt_msl_m":'
+    + _ALTITUDE
+    + rb',"alt_hae_m":'
+    + _ALTITUDE
+    + rb',"fix":"[23]d","sats":(?:[1-9]?\d|null),"hdop":'
+    + _HDOP
+    + rb"\}"
+)
+"""Accepts most canonical positions; groups: seq, held_from."""
+
+NAVIGATION: Final = (
+    _HEAD
+    + rb'"track_deg":(?:'
+    + _ANGLE
+    + rb'|null),"speed_mps":'
+    + _SPEED
+    + rb',"climb_mps":'
+    + _CLIMB
+    + rb',"phase":"(?:prelaunch|ascent|float|descent|landed)","waypoint":'
+    + _WAYPOINT
+    + rb',"cross_track_m":(?:-?(?:1\d{7}|[1-9]\d{0,6})|0|null)\}'
+)
+"""Accepts most canonical navigation messages; groups: seq, held_from."""
+
+_PATTERNS: Final = {
+    Kind.POSITION: re.compile(POSITION),
+    Kind.NAVIGATION: re.compile(NAVIGATION),
+}
+
+
+def looks_valid(kind: Kind, payload: bytes) -> bool:
+    """Tell whether the quick check accepts `payload`; ``False`` says nothing yet."""
+    pattern = _PATTERNS.get(kind)
+    match = None if pattern is None else pattern.fullmatch(payload)
+    return match is not None and int(match[2]) <= int(match[1])
+
+
+def is_valid(kind: Kind, payload: bytes) -> bool:
+    """Tell whether `payload` is a valid message of `kind`, without building it where possible."""
+    if looks_valid(kind, payload):
+        return True
+    try:
+        messages.decode(kind, payload)
+    except ContractError:
+        return False
+    return True

@@ -1,0 +1,118 @@
+"""The quick check accepts nothing that `messages.decode` refuses."""
+
+import datetime as dt
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from overflight_contract import fastpath, messages
+from overflight_contract.errors import ContractError
+from overflight_contract.topics import Kind
+
+POSITION = messages.encode(
+    messages.Position(
+        flight="20230128T060000Z-7f3a",
+        seq=12345,
+        held_from=11000,
+        measured_at=dt.datetime(2023, 2, 1, 12, 0, 0, 123000, tzinfo=dt.UTC),
+        lat_deg=47.12345,
+        lon_deg=-122.54321,
+        alt_msl_m=18123.4,
+        alt_hae_m=18100.1,
+        fix=messages.Fix.THREE_D,
+        sats=11,
+        hdop=0.9,
+    )
+)
+NAVIGATION = messages.encode(
+    messages.Navigation(
+        flight="20230128T060000Z-7f3a",
+        seq=12345,
+        held_from=11000,
+        measured_at=dt.datetime(2023, 2, 1, 12, 0, tzinfo=dt.UTC),
+        track_deg=93.1,
+        speed_mps=12.2,
+        climb_mps=-0.1,
+        phase=messages.Phase.FLOAT,
+        waypoint=messages.Waypoint(number=3, distance_m=12000, bearing_deg=92.1),
+        cross_track_m=-1200,
+    )
+)
+SAMPLES = {Kind.POSITION: POSITION, Kind.NAVIGATION: NAVIGATION}
+
+
+def decodes(kind: Kind, payload: bytes) -> bool:
+    try:
+        messages.decode(kind, payload)
+    except ContractError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_a_usual_message_is_accepted(kind):
+    assert fastpath.looks_valid(kind, SAMPLES[kind])
+
+
+@pytest.mark.parametrize(
+    ("kind", "pattern"),
+    [(Kind.POSITION, fastpath.POSITION), (Kind.NAVIGATION, fastpath.NAVIGATION)],
+)
+def test_whatever_fits_the_pattern_decodes(kind, pattern):
+    @settings(max_examples=400, deadline=None)
+    @given(st.from_regex(re.compile(pattern), fullmatch=True))
+    def check(payload):
+        if fastpath.looks_valid(kind, payload):
+            messages.decode(kind, payload)
+
+    check()
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    kind=st.sampled_from(list(SAMPLES)),
+    at=st.integers(0, 300),
+    cut=st.integers(0, 3),
+    put=st.binary(max_size=3) | st.sampled_from([b"0", b"9", b"-", b".0", b" ", b"null", b"1e5"]),
+)
+def test_it_agrees_with_decode_on_edited_messages(kind, at, cut, put):
+    sample = SAMPLES[kind]
+    at = min(at, len(sample))
+    payload = sample[:at] + put + sample[at + cut :]
+    if fastpath.looks_valid(kind, payload):
+        assert decodes(kind, payload)
+    assert fastpath.is_valid(kind, payload) == decodes(kind, payload)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        (b'"seq":12345', b'"seq":10999'),  # held_from beyond seq
+        (b'"seq":12345', b'"seq":012345'),
+        (b"47.12345", b"47.123450"),
+        (b"47.12345", b"90.00001"),
+        (b"47.12345", b"-0.0"),
+        (b"-122.54321", b"180.0"),
+        (b"18123.4", b"60000.1"),
+        (b"2023-02-01", b"2023-02-29"),
+        (b".123000Z", b".123001Z"),
+        (b".123000Z", b".000000Z"),
+        (b"{", b"{ "),
+        (b"}", b"}\n"),
+    ],
+)
+def test_room_to_hide_data_in_is_refused(edit):
+    payload = POSITION.replace(*edit)
+    assert payload != POSITION
+    assert not fastpath.looks_valid(Kind.POSITION, payload)
+    assert not fastpath.is_valid(Kind.POSITION, payload)
+
+
+def test_what_the_pattern_leaves_out_is_decoded():
+    payload = POSITION.replace(b"47.12345", b"null").replace(b"-122.54321", b"null")
+    payload = payload.replace(b'"3d"', b'"none"')
+    assert not fastpath.looks_valid(Kind.POSITION, payload)
+    assert fastpath.is_valid(Kind.POSITION, payload)
+    assert fastpath.is_valid(Kind.RECEIPT, b'{"flight":"20230128T060000Z-7f3a","through":0}')
