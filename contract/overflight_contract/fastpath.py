@@ -4,9 +4,9 @@ What a pattern accepts, `overflight_contract.messages.decode` accepts too (a pro
 that); what it does not accept may still be valid, as a message without a fix. So it is a short
 cut for the many, never the judge of the few: who gets ``False`` from `looks_valid` decodes.
 
-The patterns have two groups, ``held_from`` and ``seq``, since an expression can't compare numbers.
+The patterns have two groups, ``seq`` and ``held_from``, since an expression can't compare numbers.
 They are bytes patterns without anchors and without other groups, to be put into larger ones, as
-the relay does with a whole PUBLISH packet.
+the relay does with a whole PUBLISH packet (`HEAD`, then the tail of the kind that the topic names).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _WAYPOINT: Final = (
     + _ANGLE
     + rb"\}|null)"
 )
-_HEAD: Final = (
+HEAD: Final = (
     rb'\{"flight":"'
     + _FLIGHT
     + rb'","seq":('
@@ -55,10 +55,10 @@ _HEAD: Final = (
     + _TIME
     + rb'",'
 )
+"""How both kinds begin, up to what is their own; groups: seq, held_from."""
 
-POSITION: Final = (
-    _HEAD
-    + rb'"lat_deg":'
+POSITION_TAIL: Final = (
+    rb'"lat_deg":'
     + _LATITUDE
     + rb',"lon_deg":'
     + _LONGITUDE
@@ -70,11 +70,10 @@ POSITION: Final = (
     + _HDOP
     + rb"\}"
 )
-"""Accepts most canonical positions; groups: seq, held_from."""
+"""The rest of a position."""
 
-NAVIGATION: Final = (
-    _HEAD
-    + rb'"track_deg":(?:'
+NAVIGATION_TAIL: Final = (
+    rb'"track_deg":(?:'
     + _ANGLE
     + rb'|null),"speed_mps":'
     + _SPEED
@@ -84,6 +83,12 @@ NAVIGATION: Final = (
     + _WAYPOINT
     + rb',"cross_track_m":(?:-?(?:1\d{7}|[1-9]\d{0,6})|0|null)\}'
 )
+"""The rest of a navigation message."""
+
+POSITION: Final = HEAD + POSITION_TAIL
+"""Accepts most canonical positions; groups: seq, held_from."""
+
+NAVIGATION: Final = HEAD + NAVIGATION_TAIL
 """Accepts most canonical navigation messages; groups: seq, held_from."""
 
 _PATTERNS: Final = {
