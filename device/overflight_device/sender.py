@@ -7,9 +7,9 @@ Where no receipt moves for a while, everything past the watermark goes again, an
 that time.
 
 MQTT 5 names a refused message in its PUBACK. MQTT 3.1.1 cannot: there a refusal closes the
-connection. So where connections end twice in a row with messages in flight and no PUBACK between,
-those messages become suspects and go one at a time; one that, alone in flight, ends the connection
-within seconds is refused.
+connection. So a message that was in flight, with no PUBACK, at the end of two connections becomes a
+suspect; suspects go one at a time, and one that, alone in flight, ends the connection within
+seconds is refused.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Sender:
         self._known_last = outbox.next_seq - 1
         self._is_connected = False
         self._suspects: set[int] = set()
-        self._ends = 0
+        self._ended_with: dict[int, int] = {}
         self._moved_at_s = 0.0
         self._priority: list[Pending] = []
         self._backlog_at = self._backlog_end = self._fresh_at = 0
@@ -78,18 +78,17 @@ class Sender:
     @property
     def suspicious(self) -> bool:
         """True where the next connection should begin with nothing in flight."""
-        return bool(self._suspects) or self._ends >= _ENDS_BEFORE_SUSPICION
+        return bool(self._suspects)
 
     def disconnected(self, now_s: float) -> None:
         """Note that the connection is gone; what was in flight still is."""
         if self._is_connected and self._in_flight:
-            self._ends += 1
             seq, sent_at_s = next(iter(self._in_flight.items()))
             alone = len(self._in_flight) == 1 and seq in self._suspects
-            if alone and now_s - sent_at_s < _REFUSAL_WITHIN_S and self._strike(seq):
-                self._suspects.discard(seq)
-            elif self._ends >= _ENDS_BEFORE_SUSPICION:
-                self._suspects.update(self._in_flight)
+            if alone and now_s - sent_at_s < _REFUSAL_WITHIN_S:
+                self._strike(seq)
+            elif not alone:
+                self._suspect()
         self._is_connected = False
 
     def forget_in_flight(self) -> None:
@@ -126,7 +125,7 @@ class Sender:
             self._backlog_at = min(self._backlog_at, seq - 1)
             self._backlog_end = max(self._backlog_end, seq)
             return False
-        self._ends = 0
+        self._ended_with.pop(seq, None)
         self._suspects.discard(seq)
         if not self._receipts:
             self._outbox.release(seq)
@@ -206,8 +205,12 @@ class Sender:
             chosen += old
         return chosen
 
-    def _strike(self, seq: int) -> bool:
-        aside = self._outbox.refused(seq, limit=REFUSALS)
-        if aside:
+    def _suspect(self) -> None:
+        self._ended_with = {seq: self._ended_with.get(seq, 0) + 1 for seq in self._in_flight}
+        ends = self._ended_with.items()
+        self._suspects.update(seq for seq, count in ends if count >= _ENDS_BEFORE_SUSPICION)
+
+    def _strike(self, seq: int) -> None:
+        if self._outbox.refused(seq, limit=REFUSALS):
             self._in_flight.pop(seq, None)
-        return aside
+            self._suspects.discard(seq)
