@@ -2,7 +2,7 @@
 
 nats-server's own defaults bite (a message not acknowledged within 30 s comes again while live;
 1,024 messages in flight), so ours are set here. The child ends with its parent, also when that was
-killed: it runs beneath a small shell that waits for the end of a pipe which only the parent holds.
+killed (`overflight_contract.leash`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from overflight_contract.errors import UnavailableError
+from overflight_contract.leash import start_leashed, stop_leashed
 
 ACK_WAIT_S: Final = 600
 """Longer than any commit: while a connection lives, nothing is delivered twice for slowness."""
@@ -28,20 +29,6 @@ MAX_ACK_PENDING: Final = 20_000
 
 MAX_PAYLOAD: Final = 8 * 2**20
 START_DEADLINE_S: Final = 15.0
-
-_LEASH: Final = """\
-exec 3<&0
-"$@" </dev/null 3<&- &
-child=$!
-trap 'kill -TERM $child' TERM INT
-( while read -r _; do :; done; kill -TERM $child 2>/dev/null ) <&3 &
-leash=$!
-exec 3<&- </dev/null
-wait $child
-status=$?
-kill $leash 2>/dev/null
-exit $status
-"""
 
 
 class EmbeddedBroker:
@@ -82,12 +69,8 @@ class EmbeddedBroker:
         config.write_text(self._config(), encoding="utf-8")
         log = self.data_dir / "broker.log"
         with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                ["/bin/sh", "-c", _LEASH, "sh", str(binary), "-c", str(config)],
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
+            self._process = start_leashed(
+                [str(binary), "-c", str(config)], stdout=output, stderr=output
             )
         self._wait_until_up(log)
 
@@ -98,15 +81,8 @@ class EmbeddedBroker:
     def stop(self) -> None:
         """End the server and wait for it; safe to call twice."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        assert process.stdin is not None
-        process.stdin.close()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process is not None:
+            stop_leashed(process)
 
     def _wait_until_up(self, log: Path) -> None:
         deadline = time.monotonic() + START_DEADLINE_S
