@@ -38,12 +38,16 @@ def decode(packet: bytes, version: Version | None, *, from_client: bool | None =
     with `None`. `from_client` says who sent it, `None` that it is not known; then nothing is
     refused for its sender. Raises `RemoteProtocolError` and nothing else.
     """
-    header = read_header(packet, version)
-    reader = Reader(packet, header.body_offset, len(packet), version)
+    return decode_from(Reader(packet, 0, len(packet), version), from_client=from_client)
+
+
+def decode_from(reader: Reader, *, from_client: bool | None = None) -> p.Packet:
+    """Decode the one packet that `reader` stands before; as `decode`."""
+    header = _header(reader)
     if header.type is PacketType.CONNECT:
         _check_sender(reader, header, from_client)
         return read_connect(reader)
-    if version is None:
+    if reader.version is None:
         raise reader.error(Rule.CONNECT_FIRST, f"{header.type.name} comes before a CONNECT")
     _check_sender(reader, header, from_client)
     result = _READERS[header.type](reader, header.flags, from_client)
@@ -53,8 +57,12 @@ def decode(packet: bytes, version: Version | None, *, from_client: bool | None =
 
 def read_header(packet: bytes, version: Version | None) -> Header:
     """Read and check the fixed header of one whole packet."""
-    reader = Reader(packet, 0, len(packet), version)
-    first = reader.u8("fixed header")
+    return _header(Reader(packet, 0, len(packet), version))
+
+
+def _header(reader: Reader) -> Header:
+    version = reader.version
+    first = reader.u8("packet type and flags")
     if FIRST_BYTE[first] is not None:
         raise bad_first_byte(first, version)
     kind = PacketType(first >> 4)
@@ -72,15 +80,12 @@ def read_header(packet: bytes, version: Version | None) -> Header:
 
 def _remaining_length(reader: Reader) -> int:
     """Read the remaining length; over-long spellings are legal before version 5."""
-    value = 0
-    for shift in (0, 7, 14, 21):
-        byte = reader.u8("remaining length")
-        value |= (byte & 127) << shift
-        if byte < 128:
-            if shift and byte == 0 and _is_five(reader):
-                raise reader.error(Rule.VARINT_MINIMAL, "the remaining length is over-long")
-            return value
-    raise reader.error(Rule.REMAINING_LENGTH, "the remaining length has over four bytes")
+    start = reader.pos
+    length = reader.varint("remaining length", minimal=False)
+    spelt = reader.pos - start
+    if spelt > 1 and length < 1 << 7 * (spelt - 1) and _is_five(reader):
+        raise reader.error(Rule.VARINT_MINIMAL, "the remaining length is over-long")
+    return length
 
 
 def _is_five(reader: Reader) -> bool:
@@ -121,7 +126,7 @@ def _connack(reader: Reader, _flags: int, from_client: bool | None) -> p.ConnAck
     if flags > 1:
         raise reader.error(Rule.CONNACK_FLAGS, f"reserved acknowledge flags are set: {flags:#04x}")
     code = reader.u8("reason code")
-    if reader.version is Version.V5 and reader.left == 0 and flags == 0 and code in (1, 2, 3):
+    if reader.version is Version.V5 and reader.left == 0 and flags == 0 and code == 1:
         # A server that does not know version 5 answers as its own version has it (3.1.1 §3.1.2.2).
         return p.ConnAck(reason_code=code)
     known = (
@@ -148,7 +153,7 @@ def _publish(reader: Reader, flags: int, from_client: bool | None) -> p.Publish:
         raise reader.error(Rule.NO_TOPIC_NO_ALIAS, "a PUBLISH has neither topic nor alias")
     return p.Publish(
         topic=topic,
-        payload=reader.take(reader.left, "payload"),
+        payload=reader.rest("payload"),
         qos=qos,
         dup=bool(flags & 8),
         retain=bool(flags & 1),
@@ -230,7 +235,7 @@ def _subscription(reader: Reader, topic_filter: str, options: int) -> p.Subscrip
 def _suback(reader: Reader, _flags: int, from_client: bool | None) -> p.SubAck:
     packet_id = _packet_id(reader, PacketType.SUBACK)
     properties = _properties(reader, PacketType.SUBACK, from_client)
-    codes = tuple(reader.take(reader.left, "reason codes"))
+    codes = tuple(reader.rest("reason codes"))
     if not codes:
         raise reader.error(Rule.SUBACK_EMPTY, "SUBACK has no reason code")
     assert reader.version is not None
@@ -263,7 +268,7 @@ def _unsuback(reader: Reader, _flags: int, from_client: bool | None) -> p.UnsubA
     if reader.version is not Version.V5:
         return p.UnsubAck(packet_id=packet_id)
     properties = _properties(reader, PacketType.UNSUBACK, from_client)
-    codes = tuple(reader.take(reader.left, "reason codes"))
+    codes = tuple(reader.rest("reason codes"))
     if not codes:
         raise reader.error(Rule.UNSUBACK_EMPTY, "UNSUBACK has no reason code")
     for code in codes:

@@ -133,7 +133,7 @@ def _connect(packet: p.Connect) -> Iterable[bytes]:
 
 def _connack(packet: p.ConnAck, *, five: bool) -> Iterable[bytes]:
     yield bytes((packet.session_present, packet.reason_code))
-    if five and (packet.properties is not None or packet.reason_code not in (1, 2, 3)):
+    if five and (packet.properties is not None or packet.reason_code != 1):
         yield write_properties(packet.properties)
 
 

@@ -131,8 +131,7 @@ def read_properties(reader: Reader, place: int, *, from_client: bool | None) -> 
         raise reader.error(Rule.PROPERTY_LENGTH, "the properties are longer than the packet")
     if length == 0:
         return _NONE
-    inner = Reader(reader.data, reader.pos, reader.pos + length, reader.version)
-    reader.pos += length
+    inner = reader.window(length)
     values: dict[str, Any] = {}
     order: list[int] = []
     while inner.left:

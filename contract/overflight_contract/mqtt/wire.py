@@ -31,6 +31,16 @@ class Reader:
         """Bytes still to read."""
         return self.end - self.pos
 
+    def window(self, length: int) -> Reader:
+        """Return a reader of the next `length` bytes, and go past them."""
+        start = self.pos
+        self.pos += length
+        return Reader(self.data, start, self.pos, self.version)
+
+    def rest(self, what: str) -> bytes:
+        """Read all that is left."""
+        return self.take(self.left, what)
+
     def error(self, rule: Rule, detail: str) -> RemoteProtocolError:
         """Return the error that breaking `rule` here is."""
         return RemoteProtocolError(rule, self.version, detail)
@@ -55,21 +65,22 @@ class Reader:
         """Read a four byte integer."""
         return int.from_bytes(self.take(4, what))
 
-    def varint(self, what: str) -> int:
+    def varint(self, what: str, *, minimal: bool = True) -> int:
         """Read a variable byte integer; over-long spellings are malformed (MQTT 5.0 §1.5.5)."""
         value = 0
         for shift in (0, 7, 14, 21):
-            byte = self.u8(what)
+            byte = self.take(1, what)[0]
             value |= (byte & 127) << shift
             if byte < 128:
-                if shift and byte == 0:
+                if minimal and shift and byte == 0:
                     raise self.error(Rule.VARINT_MINIMAL, f"the {what} is over-long")
                 return value
-        raise self.error(Rule.VARINT, f"the {what} has over four bytes")
+        rule = Rule.VARINT if minimal else Rule.REMAINING_LENGTH
+        raise self.error(rule, f"the {what} has over four bytes")
 
     def binary(self, what: str) -> bytes:
         """Read binary data with its two byte length."""
-        return self.take(self.u16(what), what)
+        return self.take(int.from_bytes(self.take(2, what)), what)
 
     def text(self, what: str) -> str:
         """Read a UTF-8 string.
@@ -77,7 +88,7 @@ class Reader:
         Well formed, without U+0000. The other control characters and the non-characters, which a
         receiver may refuse (MQTT 5.0 §1.5.4), are refused, as the common brokers do.
         """
-        raw = self.binary(what)
+        raw = self.take(int.from_bytes(self.take(2, what)), what)
         try:
             text = raw.decode("utf-8")
         except UnicodeDecodeError as error:
