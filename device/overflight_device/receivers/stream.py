@@ -1,0 +1,73 @@
+"""The decoder of a receiver's whole stream: bytes in, fixes out, the rest counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from overflight_device.fix import Fix
+from overflight_device.receivers.epochs import Epochs
+from overflight_device.receivers.framing import Comment, Frame, Framer, Sentence, Skipped, Ubx
+from overflight_device.receivers.nmea_decoder import NmeaDecoder
+
+
+class ReceiverDecoder:
+    """Bytes in, fixes out, one an epoch; nothing raises, what is not used is in `skipped`.
+
+    A fix comes out once its epoch is over: with the next one, at `settle` (the line has gone
+    quiet) or at `finish`.
+    """
+
+    def __init__(self) -> None:
+        self._framer = Framer()
+        self._epochs = Epochs()
+        self._nmea = NmeaDecoder(self._epochs)
+        self._checked = False
+
+    @property
+    def skipped(self) -> Skipped:
+        """What was not used, by reason."""
+        return self._framer.skipped
+
+    @property
+    def undated(self) -> int:
+        """Epochs whose date the receiver never said."""
+        return self._epochs.undated
+
+    def feed(self, data: bytes | bytearray | memoryview) -> list[Fix]:
+        """Take bytes as they come; return the fixes that are complete now."""
+        return self._decode(self._framer.feed(data))
+
+    def settle(self) -> list[Fix]:
+        """The line is quiet: the epoch is over as far as it has come."""
+        return _some(self._epochs.flush())
+
+    def finish(self) -> list[Fix]:
+        """The stream has ended."""
+        return self._decode(self._framer.finish()) + self.settle()
+
+    def _decode(self, frames: Iterable[Frame]) -> list[Fix]:
+        fixes: list[Fix] = []
+        for frame in frames:
+            if isinstance(frame, Sentence):
+                fixes += self._sentence(frame)
+            elif isinstance(frame, Ubx):
+                self.skipped.add("UBX: not supported", len(frame.payload) + 8)
+            elif isinstance(frame, Comment):
+                self.skipped.add("notes", len(frame.text) + 1)
+        return fixes
+
+    def _sentence(self, sentence: Sentence) -> list[Fix]:
+        size = len(",".join(sentence.fields)) + 1
+        if not sentence.checked and self._checked:
+            self.skipped.add("NMEA: checksum missing", size)
+            return []
+        self._checked = self._checked or sentence.checked
+        reading = self._nmea.read(sentence)
+        if reading is None:
+            self.skipped.add(f"NMEA: {sentence.fields[0]} says nothing of the fix", size)
+            return []
+        return _some(self._epochs.apply(reading))
+
+
+def _some(fix: Fix | None) -> list[Fix]:
+    return [] if fix is None else [fix]

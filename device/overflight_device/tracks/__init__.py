@@ -1,0 +1,1 @@
+"""Recorded flights, by format: each module turns the bytes of a file into fixes."""
