@@ -23,6 +23,8 @@ FIX_2D: Final = 2
 FIX_3D: Final = 3
 
 _SAME_EPOCH_NS: Final = 9_900_000
+_MS_NS: Final = 1_000_000
+_HALF_MS_NS: Final = 500_000
 _MAX_SPEED_MPS: Final = 9_999.9
 
 
@@ -170,17 +172,17 @@ def _is_notable(reading: Reading) -> bool:
 def to_fix(state: State) -> Fix | None:
     """Return the fix that `state` amounts to; `None` where its time is not known.
 
-    A position without a mode, or a mode without a position, is no fix.
+    A position without a mode, or a mode without a position, is no fix. The time is in whole
+    milliseconds: u-blox gives the fraction as measured, so 59.999999847 means 60.
     """
     if state.time_ns is None:
         return None
+    time_ns = (state.time_ns + _HALF_MS_NS) // _MS_NS * _MS_NS
     if state.mode < FIX_2D or state.lat_deg is None or state.lon_deg is None:
-        return Fix(
-            measured_at_ns=state.time_ns, mode=FixMode.NONE, sats=state.sats, hdop=state.hdop
-        )
+        return Fix(measured_at_ns=time_ns, mode=FixMode.NONE, sats=state.sats, hdop=state.hdop)
     three = state.mode >= FIX_3D
     return Fix(
-        measured_at_ns=state.time_ns,
+        measured_at_ns=time_ns,
         mode=FixMode.THREE_D if three else FixMode.TWO_D,
         lat_deg=state.lat_deg,
         lon_deg=state.lon_deg,

@@ -7,6 +7,7 @@ from typing import Final
 
 from overflight_contract.times import to_ns
 from overflight_device.receivers import nmea_fields
+from overflight_device.receivers.gps_time import GpsTime
 from overflight_device.receivers.nmea_fields import DAY_NS
 
 _HALF_DAY_NS: Final = DAY_NS // 2
@@ -15,7 +16,8 @@ _HALF_DAY_NS: Final = DAY_NS // 2
 class Clock:
     """Puts times of day on the day that RMC or ZDA gave, and rolls over at midnight."""
 
-    def __init__(self) -> None:
+    def __init__(self, gps_time: GpsTime) -> None:
+        self._gps_time = gps_time
         self._day_ns: int | None = None
         self._of_day_ns = 0
 
@@ -27,7 +29,9 @@ class Clock:
     @property
     def now_ns(self) -> int | None:
         """The time of the newest sentence, where its date is known."""
-        return None if self._day_ns is None else self._day_ns + self._of_day_ns
+        if self._day_ns is None:
+            return None
+        return self._gps_time.mend_rollover(self._day_ns + self._of_day_ns)
 
     def set_time(self, text: str) -> bool:
         """Take ``hhmmss.ss``; False where it is not one."""

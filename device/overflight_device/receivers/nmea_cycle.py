@@ -15,10 +15,14 @@ CONTINUES: Final = frozenset({"GLL", "ACCURACY"})
 
 
 class Cycle:
-    """Watches tags and times; `begins` and `ends` say what the newest sentence did."""
+    """Watches tags and times; `begins` and `ends` say what the newest sentence did.
+
+    `end_known`: it taught what ends an epoch. `doubtful`: it undid what was learned.
+    """
 
     def __init__(self) -> None:
         self.end_known = False
+        self.doubtful = False
         self.begins = False
         self.ends = False
         self._enders: set[str] = set()
@@ -32,7 +36,7 @@ class Cycle:
         `tag` is "" for one that says nothing; `times` are the times (as ``hhmmss.ss``) that it
         registered; `more` says that its series goes on, as in GSV.
         """
-        self.begins = self.ends = False
+        self.begins = self.ends = self.end_known = self.doubtful = False
         if tag:
             self._continues = tag in CONTINUES
         for time in times:
@@ -59,4 +63,4 @@ class Cycle:
 
     def unsure(self) -> None:
         """A sentence without a time, where one belongs, breaks what was learned."""
-        self.end_known = False
+        self.doubtful = True

@@ -13,6 +13,7 @@ from typing import Final
 from overflight_device.receivers import nmea_fields as fields
 from overflight_device.receivers.epochs import FIX_2D, FIX_3D, NO_FIX, UNSEEN, Epochs, Reading
 from overflight_device.receivers.framing import Sentence
+from overflight_device.receivers.gps_time import GpsTime
 from overflight_device.receivers.nmea_clock import Clock
 from overflight_device.receivers.nmea_cycle import Cycle
 
@@ -39,8 +40,9 @@ class Row:
 class NmeaDecoder:
     """Sentences in, readings out. It reads what the epoch knows from `epochs`, never writes it."""
 
-    def __init__(self, epochs: Epochs) -> None:
-        self.clock = Clock()
+    def __init__(self, epochs: Epochs, gps_time: GpsTime) -> None:
+        self.clock = Clock(gps_time)
+        self._gps_time = gps_time
         self._epochs = epochs
         self._cycle = Cycle()
         self._times: list[float] = []
@@ -72,7 +74,10 @@ class NmeaDecoder:
         self._cycle.see(tag, self._times, more=self._more)
         reading.clear = reading.clear or self._cycle.begins
         reading.report = reading.report or self._cycle.ends
-        self._epochs.end_known = self._cycle.end_known
+        if self._cycle.doubtful:
+            self._epochs.end_known = False
+        elif self._cycle.end_known:
+            self._epochs.end_known = True
         self._hold_mode(reading)
 
     def _hold_mode(self, reading: Reading) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from overflight_device.fix import Fix
 from overflight_device.receivers.epochs import Epochs
 from overflight_device.receivers.framing import Comment, Frame, Framer, Sentence, Skipped, Ubx
+from overflight_device.receivers.gps_time import GpsTime
 from overflight_device.receivers.nmea_decoder import NmeaDecoder
+from overflight_device.receivers.ubx_decoder import UbxDecoder
 
 
 class ReceiverDecoder:
@@ -20,7 +22,9 @@ class ReceiverDecoder:
     def __init__(self) -> None:
         self._framer = Framer()
         self._epochs = Epochs()
-        self._nmea = NmeaDecoder(self._epochs)
+        self._gps_time = GpsTime()
+        self._nmea = NmeaDecoder(self._epochs, self._gps_time)
+        self._ubx = UbxDecoder(self._epochs, self._gps_time)
         self._checked = False
 
     @property
@@ -51,7 +55,7 @@ class ReceiverDecoder:
             if isinstance(frame, Sentence):
                 fixes += self._sentence(frame)
             elif isinstance(frame, Ubx):
-                self.skipped.add("UBX: not supported", len(frame.payload) + 8)
+                fixes += self._message(frame)
             elif isinstance(frame, Comment):
                 self.skipped.add("notes", len(frame.text) + 1)
         return fixes
@@ -65,6 +69,14 @@ class ReceiverDecoder:
         reading = self._nmea.read(sentence)
         if reading is None:
             self.skipped.add(f"NMEA: {sentence.fields[0]} says nothing of the fix", size)
+            return []
+        return _some(self._epochs.apply(reading))
+
+    def _message(self, message: Ubx) -> list[Fix]:
+        reading = self._ubx.read(message)
+        if reading is None:
+            name = f"UBX {message.message_class:02X}-{message.message_id:02X}"
+            self.skipped.add(f"{name} says nothing of the fix", len(message.payload) + 8)
             return []
         return _some(self._epochs.apply(reading))
 
