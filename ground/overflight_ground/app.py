@@ -1,0 +1,248 @@
+"""Wiring: broker, link, intake, live state, API. The only module here that reads clocks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+
+from overflight_contract.commandline import HostPort
+from overflight_contract.errors import InputError, UnavailableError
+from overflight_contract.mqtt import Version
+from overflight_ground.broker import EmbeddedBroker
+from overflight_ground.feed import INTERVAL_S
+from overflight_ground.http.application import create_app
+from overflight_ground.ingest.address import parse_broker, tls_context
+from overflight_ground.ingest.intake import Intake
+from overflight_ground.ingest.pipeline import Pipeline
+from overflight_ground.ingest.plausible import Clock
+from overflight_ground.ingest.subscriber import (
+    ALL_FILTERS,
+    UPWARD_FILTERS,
+    Subscriber,
+    Subscription,
+)
+from overflight_ground.peek import VaultPeek
+from overflight_ground.station import Kept, Station
+from overflight_ground.store import Store
+from overflight_ground.tap import follow_tap
+
+log = logging.getLogger(__name__)
+
+VERSIONS: Final = {
+    "auto": (Version.V5, Version.V311),
+    "5": (Version.V5,),
+    "3.1.1": (Version.V311,),
+}
+KEPT_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What `overflight ground run` was told."""
+
+    broker: str
+    store: str
+    http: HostPort
+    client_id: str = "overflight-ground"
+    mqtt: str = "auto"
+    strays: bool = True
+    tap: str | None = None
+    vault_peek: Path | None = None
+    clock: Clock = Clock.WALL
+    simulated: bool = False
+    tls_ca: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
+
+
+def run(options: Options) -> None:
+    """Run the ground until SIGINT or SIGTERM."""
+    with _broker(options) as broker_url, _listening(options.http) as server_socket:
+        store = Store.open(options.store)
+        try:
+            asyncio.run(_serve(options, broker_url, store, server_socket))
+        finally:
+            store.close()
+
+
+@contextlib.contextmanager
+def _broker(options: Options) -> Iterator[str]:
+    """Start the embedded broker where it is asked for."""
+    kind, _, port = options.broker.partition(":")
+    if kind != "embedded":
+        yield options.broker
+        return
+    if port and not (port.isascii() and port.isdigit() and int(port) < 65_536):
+        raise InputError(f"{options.broker!r}: the embedded broker takes a port, as embedded:1883")
+    broker = EmbeddedBroker(broker_folder(options.store), port=int(port or 1883))
+    broker.start()
+    log.info("embedded broker at %s", broker.url)
+    try:
+        yield broker.url
+    finally:
+        broker.stop()
+
+
+def broker_folder(store: str) -> Path:
+    """Return where the embedded broker keeps its data: beside an SQLite store."""
+    path = store.removeprefix("sqlite:///")
+    return (Path(path).parent if "://" not in path else Path("overflight-data")) / "broker"
+
+
+@contextlib.contextmanager
+def _listening(address: HostPort) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with socket.socket(family) as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            server.bind((address.host, address.port))
+        except OSError as error:
+            raise UnavailableError(f"can't listen on {address}: {error.strerror}") from error
+        yield server
+
+
+async def _serve(
+    options: Options, broker_url: str, store: Store, server_socket: socket.socket
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    intake = Intake(store, clock=options.clock, simulated=options.simulated, now_ns=time.time_ns)
+    peek = VaultPeek(options.vault_peek) if options.vault_peek else None
+    station = Station(
+        store,
+        time.time_ns,
+        clock=options.clock,
+        simulated=options.simulated,
+        kept=Kept(peek),
+        started_at_ns=time.time_ns(),
+    )
+    pipeline = Pipeline(intake, station.on_outcome)
+    rows = intake.load()
+    pipeline.load(rows)
+    station.load(rows)
+    station.counters = pipeline.counters
+    station.store_trouble = lambda: pipeline.trouble
+    subscriber = _subscriber(options, broker_url, pipeline)
+    station.broker_state = lambda: subscriber.state
+    await _run_tasks(options, station, pipeline, subscriber, server_socket, stop)
+
+
+def _subscriber(options: Options, broker_url: str, pipeline: Pipeline) -> Subscriber:
+    address = parse_broker(broker_url)
+    wanted = Subscription(
+        address,
+        options.client_id,
+        versions=VERSIONS[options.mqtt],
+        filters=ALL_FILTERS if options.strays else UPWARD_FILTERS,
+        tls=tls_context(options.tls_ca, options.tls_cert, options.tls_key) if address.tls else None,
+    )
+    return Subscriber(
+        wanted,
+        on_arrivals=pipeline.take,
+        on_connected=pipeline.connected,
+        on_lost=pipeline.lost,
+        now_ns=time.time_ns,
+    )
+
+
+async def _run_tasks(
+    options: Options,
+    station: Station,
+    pipeline: Pipeline,
+    subscriber: Subscriber,
+    server_socket: socket.socket,
+    stop: asyncio.Event,
+) -> None:
+    config = uvicorn.Config(
+        create_app(station),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=2,
+        proxy_headers=False,
+        server_header=False,
+    )
+    server = _Server(config)
+    async with asyncio.TaskGroup() as tasks:
+        background = [
+            tasks.create_task(pipeline.run(), name="pipeline"),
+            tasks.create_task(subscriber.run(), name="subscriber"),
+            tasks.create_task(_tick(station), name="stream"),
+        ]
+        if options.vault_peek is not None:
+            background.append(tasks.create_task(_tell_kept(station), name="peek"))
+        if options.tap is not None:
+            background.append(tasks.create_task(_provider(options.tap, station), name="tap"))
+        serving = tasks.create_task(server.serve([server_socket]), name="http")
+        announce = tasks.create_task(_announce(server, server_socket), name="announce")
+        await stop.wait()
+        announce.cancel()
+        background[1].cancel()
+        await pipeline.drain(5.0)
+        station.hub.close()
+        server.should_exit = True
+        await serving
+        for task in background:
+            task.cancel()
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals to us."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Do nothing: the ground stops everything in order."""
+        yield
+
+
+async def _announce(server: uvicorn.Server, server_socket: socket.socket) -> None:
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.01)
+    host, port = server_socket.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    print(
+        json.dumps({"event": "ready", "url": f"http://{shown}:{port}"}), file=sys.stdout, flush=True
+    )
+
+
+async def _tick(station: Station) -> None:
+    while True:
+        await asyncio.sleep(INTERVAL_S)
+        station.tick()
+
+
+async def _tell_kept(station: Station) -> None:
+    told = None
+    while True:
+        await asyncio.sleep(KEPT_S)
+        claim = await asyncio.to_thread(station.kept.claim)
+        if claim != told:
+            told = claim
+            station.hub.send("kept", claim)
+
+
+async def _provider(url: str, station: Station) -> None:
+    def state(text: str) -> None:
+        station.tap_state = text
+
+    def event(name: str, data: object) -> None:
+        if name == "packets":
+            station.hub.send("provider", data)
+        elif name == "missed":
+            station.hub.send("provider-missed", data)
+
+    await follow_tap(url, event, state)

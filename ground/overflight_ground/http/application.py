@@ -1,0 +1,103 @@
+"""Puts the routes, the page and the rules of the house together into one ASGI application."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from overflight_ground.http import data_routes, live_routes
+from overflight_ground.http.replies import ProblemError, problem
+from overflight_ground.station import Station
+from overflight_ground.store import StoreUnavailableError
+
+log = logging.getLogger(__name__)
+
+PAGE: Final = Path(__file__).parent.parent / "page"
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none';"
+    " frame-ancestors 'none'; form-action 'self'"
+)
+_HEADERS: Final = (
+    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+)
+
+
+def create_app(station: Station) -> FastAPI:
+    """Return the application that serves `station`."""
+    import importlib.metadata
+
+    app = FastAPI(
+        title="Overflight ground station",
+        version=importlib.metadata.version("overflight"),
+        description="Every message that crossed, committed, and at hand in every form.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+    )
+    app.state.station = station
+    app.include_router(live_routes.router)
+    app.include_router(data_routes.router)
+    app.add_exception_handler(ProblemError, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(StoreUnavailableError, _unavailable)
+    app.mount("/", StaticFiles(directory=PAGE, html=True, check_dir=False), name="page")
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(SafeHeaders)
+    return app
+
+
+class SafeHeaders:
+    """Adds the headers that keep the page from loading or leaking anything elsewhere."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_HEADERS]
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+async def _problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)
+    return error.response()
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    wrong: list[dict[str, Any]] = [
+        {"where": ".".join(map(str, item["loc"])), "what": item["msg"]} for item in error.errors()
+    ]
+    detail = "; ".join(f"{item['where']}: {item['what']}" for item in wrong)
+    return problem(422, "The request does not fit", detail, errors=wrong)
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    reply = problem(error.status_code, str(error.detail))
+    reply.headers.update(error.headers or {})
+    return reply
+
+
+async def _unavailable(_request: Request, error: Exception) -> Response:
+    return problem(503, "The store is not available", str(error))

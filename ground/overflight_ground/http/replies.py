@@ -1,0 +1,103 @@
+"""Replies of the API: JSON with an ETag, problems (RFC 9457), cursors, times in and out."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+import hashlib
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import Query, Request, Response
+from pydantic import AfterValidator
+
+from overflight_contract.times import to_ns
+
+_encode = msgspec.json.Encoder().encode
+
+
+class ProblemError(Exception):
+    """An error that the caller is told as ``application/problem+json``."""
+
+    def __init__(self, status: int, title: str, detail: str = "", **extra: Any) -> None:
+        super().__init__(title)
+        self.status = status
+        self.title = title
+        self.detail = detail
+        self.extra = extra
+
+    def response(self) -> Response:
+        """Return the reply."""
+        return problem(self.status, self.title, self.detail, **self.extra)
+
+
+def problem(status: int, title: str, detail: str = "", **extra: Any) -> Response:
+    """Return a problem reply (RFC 9457)."""
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **extra}
+    return Response(_encode(body), status, media_type="application/problem+json")
+
+
+def json_reply(request: Request, body: Any, *, cache: str = "no-cache") -> Response:
+    """Return `body` as JSON with an ETag; 304 where the caller has it already."""
+    return etag_reply(request, _encode(body), "application/json", cache=cache)
+
+
+def etag_reply(
+    request: Request, content: bytes, media_type: str, *, cache: str = "no-cache", **headers: str
+) -> Response:
+    """Return `content` with an ETag; 304 where the caller has it already."""
+    tag = f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
+    headers = {"ETag": tag, "Cache-Control": cache, **headers}
+    known = request.headers.get("if-none-match", "")
+    if known == "*" or tag in [part.strip().removeprefix("W/") for part in known.split(",")]:
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=media_type, headers=headers)
+
+
+def plain_json(body: Any) -> Response:
+    """Return `body` as JSON that changes all the time."""
+    return Response(
+        _encode(body), media_type="application/json", headers={"Cache-Control": "no-store"}
+    )
+
+
+def cursor_of(row_id: int) -> str:
+    """Return an opaque cursor that goes on after `row_id`."""
+    return base64.urlsafe_b64encode(b"%d" % row_id).decode().rstrip("=")
+
+
+def parse_cursor(text: str | None) -> int | None:
+    """Read a cursor; 400 where it is none of ours."""
+    if text is None:
+        return None
+    try:
+        padded = text.encode("ascii") + b"=" * (-len(text) % 4)
+        value = int(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (ValueError, binascii.Error, UnicodeEncodeError) as error:
+        raise ProblemError(400, "Not a cursor", "use the cursor of the page before") from error
+    if not 0 <= value < 2**63:
+        raise ProblemError(400, "Not a cursor", "use the cursor of the page before")
+    return value
+
+
+def _utc(moment: dt.datetime) -> dt.datetime:
+    utc = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment
+    try:
+        return utc.astimezone(dt.UTC)
+    except OverflowError as error:
+        raise ValueError("is out of range") from error
+
+
+Moment = Annotated[
+    dt.datetime | None,
+    AfterValidator(lambda moment: None if moment is None else _utc(moment)),
+    Query(examples=["2023-02-01T12:00:00Z"]),
+]
+
+
+def moment_ns(moment: dt.datetime | None) -> int | None:
+    """Turn a query's time into nanoseconds, within what a database's integer holds."""
+    if moment is None:
+        return None
+    return max(-(2**63), min(2**63 - 1, to_ns(moment)))

@@ -1,0 +1,123 @@
+"""Judges one arrival by the contract: accepted with its decoded message, or rejected with a reason.
+
+Pure. A rejected message still has an *identity* where its topic names a payload and its JSON has a
+well-formed flight and seq; the watermark then counts the seq as handled, so that a payload does
+not send a hopeless message for ever.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Final, NamedTuple
+
+import msgspec
+
+from overflight_contract.errors import ContractError
+from overflight_contract.identity import is_flight, is_payload
+from overflight_contract.messages import (
+    MAX_SEQ,
+    Telemetry,
+    decode_navigation,
+    decode_position,
+    decode_receipt,
+)
+from overflight_contract.times import EPOCH
+from overflight_contract.topics import UPWARD, Kind, Topic, parse_topic
+
+
+class Arrival(NamedTuple):
+    """One PUBLISH as it came. `raw` may be cut short; `size` is what was sent."""
+
+    topic: bytes
+    raw: bytes
+    qos: int
+    retained: bool
+    dup: bool
+    received_at_ns: int
+    packet_id: int | None = None
+    size: int = -1
+
+
+class Accepted(NamedTuple):
+    """A message that fits the contract."""
+
+    arrival: Arrival
+    payload: str
+    kind: Kind
+    topic: str
+    message: Telemetry
+    measured_at_ns: int
+
+
+class Rejected(NamedTuple):
+    """A message for quarantine: why, and whose it claims to be."""
+
+    arrival: Arrival
+    topic: str
+    reason: str
+    detail: str
+    payload: str | None = None
+    flight: str | None = None
+    seq: int | None = None
+
+
+class _Identity(msgspec.Struct):
+    flight: str
+    seq: int
+
+
+_identity: Final = msgspec.json.Decoder(_Identity)
+_RETAINED_KEPT: Final = 4096
+
+
+def judge(arrival: Arrival) -> Accepted | Rejected | None:
+    """Judge `arrival`; `None` for a valid receipt, which is the ground's own."""
+    try:
+        topic, text = _topic(arrival.topic)
+    except ContractError as error:
+        text = arrival.topic.decode("utf-8", "replace")
+        return Rejected(arrival, text, error.reason, str(error), _payload_of(text))
+    kind = topic.kind
+    try:
+        if 0 <= len(arrival.raw) < arrival.size:
+            raise ContractError("size", f"{arrival.size} bytes; the first are kept")
+        if kind is Kind.RECEIPT:
+            decode_receipt(arrival.raw)
+            return None
+        message: Telemetry = (
+            decode_position(arrival.raw)
+            if kind is Kind.POSITION
+            else decode_navigation(arrival.raw)
+        )
+    except ContractError as error:
+        flight, seq = _identify(arrival.raw) if kind in UPWARD else (None, None)
+        return Rejected(arrival, text, error.reason, str(error), topic.payload, flight, seq)
+    delta = message.measured_at - EPOCH
+    measured_at_ns = (delta.days * 86_400 + delta.seconds) * 1_000_000_000
+    measured_at_ns += delta.microseconds * 1000
+    return Accepted(arrival, topic.payload, kind, text, message, measured_at_ns)
+
+
+@functools.lru_cache(maxsize=_RETAINED_KEPT)
+def _topic(topic: bytes) -> tuple[Topic, str]:
+    try:
+        text = topic.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ContractError("topic", f"topic {topic!r} is not UTF-8") from error
+    return parse_topic(text), text
+
+
+def _payload_of(topic: str) -> str | None:
+    """Guess whose a stray topic is: the third level, where it can name a payload."""
+    parts = topic.split("/")
+    return parts[2] if len(parts) > 2 and is_payload(parts[2]) else None
+
+
+def _identify(raw: bytes) -> tuple[str, int] | tuple[None, None]:
+    try:
+        claimed = _identity.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None, None
+    if is_flight(claimed.flight) and 1 <= claimed.seq <= MAX_SEQ:
+        return claimed.flight, claimed.seq
+    return None, None

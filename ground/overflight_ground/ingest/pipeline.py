@@ -1,0 +1,209 @@
+"""Drives batches through the intake: read, commit in the writer's thread, acknowledge, receipt.
+
+While a batch is being committed, the loop keeps reading; what has come by then is the next batch.
+When the store fails, nothing is acknowledged, reading stops once enough is waiting, and the same
+batch is tried again until the store is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from overflight_contract.messages import Receipt, encode
+from overflight_contract.topics import Kind, topic_for
+from overflight_ground.ingest.flights import FlightKey, FlightRow
+from overflight_ground.ingest.intake import Intake, Outcome
+from overflight_ground.ingest.judge import Arrival
+from overflight_ground.ingest.link import BrokerLink
+from overflight_ground.ingest.receipts import Due, ReceiptSchedule
+from overflight_ground.store import StoreUnavailableError
+
+log = logging.getLogger(__name__)
+
+BATCH: Final = 2_000
+HIGH_MESSAGES: Final = 20_000
+HIGH_BYTES: Final = 64 * 2**20
+RETRY_S: Final = (0.1, 0.25, 0.5, 1.0, 2.0)
+
+
+class Chunk(NamedTuple):
+    """What one socket read gave, and the connection that it came by."""
+
+    link: BrokerLink
+    arrivals: list[Arrival]
+
+
+@dataclass(slots=True)
+class Counters:
+    """Totals since the store began (messages …) and since this process began (the rest)."""
+
+    received: int = 0
+    committed: int = 0
+    batches: int = 0
+    duplicates: int = 0
+    quarantined: int = 0
+    receipts: int = 0
+    suspect: int = 0
+    store_failures: int = 0
+    waiting_messages: int = 0
+    waiting_bytes: int = 0
+    commit_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """Between the links and the intake. `run` goes on until cancelled."""
+
+    intake: Intake
+    on_outcome: Callable[[Outcome], None]
+    batch: int = BATCH
+    counters: Counters = field(default_factory=Counters)
+    trouble: str | None = None
+    schedule: ReceiptSchedule = field(default_factory=ReceiptSchedule)
+    newest: dict[str, Due] = field(default_factory=dict)
+    link: BrokerLink | None = None
+    _waiting: deque[Chunk] = field(default_factory=deque)
+    _something: asyncio.Event = field(default_factory=asyncio.Event)
+    _receipts: asyncio.Event = field(default_factory=asyncio.Event)
+    _paused: set[BrokerLink] = field(default_factory=set)
+
+    def take(self, link: BrokerLink, arrivals: list[Arrival]) -> None:
+        """Take what one socket read gave; stops the link when too much is waiting."""
+        counters = self.counters
+        self._waiting.append(Chunk(link, arrivals))
+        counters.received += len(arrivals)
+        counters.waiting_messages += len(arrivals)
+        counters.waiting_bytes += sum([len(arrival.raw) for arrival in arrivals])
+        if counters.waiting_messages > HIGH_MESSAGES or counters.waiting_bytes > HIGH_BYTES:
+            link.pause()
+            self._paused.add(link)
+        self._something.set()
+
+    def connected(self, link: BrokerLink) -> None:
+        """Publish all newest receipts again: the broker may have forgotten them."""
+        self.link = link
+        self.schedule.reconnected(self.newest.values())
+        self._receipts.set()
+
+    def lost(self) -> None:
+        """Stop publishing until there is a connection again."""
+        self.link = None
+
+    def load(self, rows: list[FlightRow]) -> None:
+        """Learn the newest receipt of each payload from the store."""
+        for row in sorted(rows, key=lambda row: row.last_received_at_ns):
+            self.newest[row.payload] = Due(row.payload, row.flight, row.through)
+
+    async def run(self) -> None:
+        """Commit batch after batch, and publish receipts when they are due."""
+        with ThreadPoolExecutor(1, "store-writer") as writer:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._publish_receipts(), name="receipts")
+                tasks.create_task(self._commit_batches(writer), name="commits")
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until nothing is waiting, at most so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.counters.waiting_messages and self.trouble is None:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+
+    async def _commit_batches(self, writer: ThreadPoolExecutor) -> None:
+        while True:
+            await self._something.wait()
+            self._something.clear()
+            while self._waiting:
+                chunks = self._next_batch()
+                arrivals = [a for chunk in chunks for a in chunk.arrivals]
+                outcome = await self._commit(writer, arrivals)
+                for chunk in chunks:
+                    chunk.link.acknowledge(
+                        [a.packet_id for a in chunk.arrivals if a.packet_id is not None]
+                    )
+                self._settle(arrivals, outcome)
+
+    def _next_batch(self) -> list[Chunk]:
+        chunks: list[Chunk] = []
+        count = 0
+        while self._waiting and (
+            not chunks or count + len(self._waiting[0].arrivals) <= self.batch
+        ):
+            chunk = self._waiting.popleft()
+            chunks.append(chunk)
+            count += len(chunk.arrivals)
+        return chunks
+
+    async def _commit(self, writer: ThreadPoolExecutor, arrivals: list[Arrival]) -> Outcome:
+        """Commit until it works."""
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while True:
+            started_s = loop.time()
+            try:
+                outcome = await loop.run_in_executor(writer, self.intake.commit, arrivals)
+            except StoreUnavailableError as error:
+                self._failed(error)
+                await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
+                failures += 1
+                continue
+            self.counters.commit_seconds += loop.time() - started_s
+            if self.trouble is not None:
+                self.trouble = None
+                log.warning("the store is back; intake goes on")
+            return outcome
+
+    def _failed(self, error: StoreUnavailableError) -> None:
+        self.counters.store_failures += 1
+        if self.trouble is None:
+            log.error("%s; nothing is acknowledged until it can be stored", error)
+        self.trouble = str(error)
+
+    def _settle(self, arrivals: list[Arrival], outcome: Outcome) -> None:
+        counters = self.counters
+        counters.batches += 1
+        counters.committed += len(outcome.stored)
+        counters.duplicates += outcome.duplicates
+        counters.quarantined += len(outcome.quarantined)
+        counters.waiting_messages -= len(arrivals)
+        counters.waiting_bytes -= sum([len(arrival.raw) for arrival in arrivals])
+        if (
+            self._paused
+            and counters.waiting_messages < HIGH_MESSAGES // 2
+            and counters.waiting_bytes < HIGH_BYTES // 2
+        ):
+            for link in self._paused:
+                link.resume()
+            self._paused.clear()
+        self._want(outcome.flights)
+        self.on_outcome(outcome)
+
+    def _want(self, flights: dict[FlightKey, FlightRow]) -> None:
+        for row in flights.values():
+            self.schedule.want(row.payload, row.flight, row.through)
+            self.newest[row.payload] = Due(row.payload, row.flight, row.through)
+        if flights:
+            self._receipts.set()
+
+    async def _publish_receipts(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            next_at_s = self.schedule.next_at_s() if self.link is not None else None
+            pause_s = None if next_at_s is None else max(0.0, next_at_s - loop.time())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._receipts.wait()
+            self._receipts.clear()
+            link = self.link
+            if link is None:
+                continue
+            for due in self.schedule.due(loop.time()):
+                receipt = encode(Receipt(flight=due.flight, through=due.through))
+                link.publish(topic_for(due.payload, Kind.RECEIPT), receipt)
+                self.counters.receipts += 1

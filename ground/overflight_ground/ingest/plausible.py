@@ -1,0 +1,167 @@
+"""Marks messages that are hard to believe. Pure; a mark never drops anything.
+
+Marks: ``zero`` (a position at 0/0), ``leap`` (faster than a jet from the believed position that
+is nearest in time), ``future`` and ``past`` (by the clock that the ground was told to go by),
+``sats`` (a 3D fix from fewer than four satellites).
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from overflight_contract.messages import Fix, Navigation, Position, Telemetry
+from overflight_contract.times import NS_PER_S, to_ns
+
+JET_MPS: Final = 340.0
+"""Above any airliner over ground, well above any balloon (the fastest jet streams: 110 m/s)."""
+
+SLACK_M: Final = 1_000.0
+"""What rounded times and a receiver's noise may add to a step."""
+
+FUTURE_NS: Final = 120 * NS_PER_S
+PAST_NS: Final = 400 * 86_400 * NS_PER_S
+START_NS: Final = 86_400 * NS_PER_S
+LONGEST_FLIGHT_NS: Final = 400 * 86_400 * NS_PER_S
+BELIEVABLE: Final = ("past", "sats", "past,sats")
+"""Marks that leave a message on the map and in the track: odd, but where it says it is."""
+
+AGREEING: Final = 3
+"""So many suspect positions that agree among themselves become the believed ones."""
+
+ZERO_DEG: Final = 1e-3
+"""Within about 100 m of 0/0: where receivers without a fix put themselves."""
+
+EARTH_M: Final = 6_371_008.8
+
+
+class Clock(enum.StrEnum):
+    """What times are judged by: the ground's own clock, or (demo, replay) the data's."""
+
+    WALL = "wall"
+    DATA = "data"
+
+
+class Place(NamedTuple):
+    """Where and when, in radians and nanoseconds."""
+
+    at_ns: int
+    lat: float
+    lon: float
+
+
+@dataclass(slots=True)
+class Track:
+    """What plausibility remembers of a flight."""
+
+    newest: Place | None = None
+    latest_arrived: Place | None = None
+    doubted: list[Place] = field(default_factory=list)
+
+
+def marks(
+    message: Telemetry, measured_at_ns: int, received_at_ns: int, track: Track, clock: Clock
+) -> str | None:
+    """Return the marks of `message`, joined by commas, `None` where it is believable.
+
+    Believed positions are remembered in `track`.
+    """
+    found = _time_mark(message.flight, measured_at_ns, received_at_ns, clock)
+    if isinstance(message, Navigation):
+        return found
+    where = _where_marks(message, measured_at_ns, track, believed=found != "future")
+    if not where:
+        return found
+    return where if found is None else f"{found},{where}"
+
+
+def believable(suspect: str | None) -> bool:
+    """Tell whether a message with these marks may move the map."""
+    return suspect is None or suspect in BELIEVABLE
+
+
+def _where_marks(message: Position, at_ns: int, track: Track, *, believed: bool) -> str:
+    if message.lat_deg is None or message.lon_deg is None:
+        return ""
+    found = []
+    if message.fix is Fix.THREE_D and message.sats is not None and message.sats < 4:
+        found.append("sats")
+    place = Place(at_ns, math.radians(message.lat_deg), math.radians(message.lon_deg))
+    if abs(message.lat_deg) < ZERO_DEG and abs(message.lon_deg) < ZERO_DEG:
+        found.append("zero")
+    elif _leaps(place, track):
+        found.append("leap")
+        if believed:
+            _doubt(place, track)
+    elif believed:
+        _believe(place, track)
+    return ",".join(found)
+
+
+def _time_mark(flight: str, measured_ns: int, received_ns: int, clock: Clock) -> str | None:
+    if clock is Clock.WALL:
+        if measured_ns > received_ns + FUTURE_NS:
+            return "future"
+        return "past" if measured_ns < received_ns - PAST_NS else None
+    start_ns = flight_start_ns(flight)
+    if start_ns is None:
+        return None
+    if measured_ns > start_ns + LONGEST_FLIGHT_NS:
+        return "future"
+    return "past" if measured_ns < start_ns - START_NS else None
+
+
+_starts: dict[str, int | None] = {}
+
+
+def flight_start_ns(flight: str) -> int | None:
+    """Read when a flight began out of its id; `None` where the id tells no real date."""
+    if flight not in _starts:
+        if len(_starts) > 10_000:
+            _starts.clear()
+        try:
+            moment = datetime.strptime(flight[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            _starts[flight] = to_ns(moment)
+        except ValueError:
+            _starts[flight] = None
+    return _starts[flight]
+
+
+def distance_m(a: Place, b: Place) -> float:
+    """Great-circle distance on the mean sphere (within 0.6 % of the ellipsoid)."""
+    half_lat = math.sin((b.lat - a.lat) / 2)
+    half_lon = math.sin((b.lon - a.lon) / 2)
+    square = half_lat * half_lat + math.cos(a.lat) * math.cos(b.lat) * half_lon * half_lon
+    return 2 * EARTH_M * math.asin(math.sqrt(min(1.0, square)))
+
+
+def _reachable(a: Place, b: Place) -> bool:
+    return distance_m(a, b) <= SLACK_M + JET_MPS * abs(b.at_ns - a.at_ns) / NS_PER_S
+
+
+def _leaps(place: Place, track: Track) -> bool:
+    references = [p for p in (track.newest, track.latest_arrived) if p is not None]
+    if not references:
+        return False
+    nearest = min(references, key=lambda p: abs(p.at_ns - place.at_ns))
+    return not _reachable(nearest, place)
+
+
+def _believe(place: Place, track: Track) -> None:
+    if track.newest is None or place.at_ns >= track.newest.at_ns:
+        track.newest = place
+    track.latest_arrived = place
+    track.doubted.clear()
+
+
+def _doubt(place: Place, track: Track) -> None:
+    """Once several doubted positions agree, it is the believed one that was wrong."""
+    if track.doubted and not _reachable(track.doubted[-1], place):
+        track.doubted.clear()
+    track.doubted.append(place)
+    if len(track.doubted) >= AGREEING:
+        track.newest = track.latest_arrived = place
+        track.doubted.clear()

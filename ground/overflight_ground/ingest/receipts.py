@@ -1,0 +1,58 @@
+"""When receipts go out: at most one a payload and interval, and never losing the last. Pure.
+
+Receipts of several flights of one payload share its topic; they take turns, so that a retained
+receipt ends up being that of the flight that asked last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+INTERVAL_S: Final = 1.0
+
+
+class Due(NamedTuple):
+    """A receipt to publish now."""
+
+    payload: str
+    flight: str
+    through: int
+
+
+class ReceiptSchedule:
+    """Receipts that are wanted, and when each payload may have its next one."""
+
+    def __init__(self, interval_s: float = INTERVAL_S) -> None:
+        self._interval_s = interval_s
+        self._wanted: dict[str, dict[str, int]] = {}
+        self._free_at_s: dict[str, float] = {}
+
+    def want(self, payload: str, flight: str, through: int) -> None:
+        """Ask for a receipt; a newer one takes the place of one that has not gone out yet."""
+        flights = self._wanted.setdefault(payload, {})
+        flights[flight] = max(through, flights.pop(flight, 0))
+
+    def due(self, now_s: float) -> list[Due]:
+        """Take the receipts that may go out at `now_s` (a monotonic clock)."""
+        out: list[Due] = []
+        for payload in list(self._wanted):
+            if self._free_at_s.get(payload, now_s) > now_s:
+                continue
+            flights = self._wanted[payload]
+            flight = next(iter(flights))
+            out.append(Due(payload, flight, flights.pop(flight)))
+            if not flights:
+                del self._wanted[payload]
+            self._free_at_s[payload] = now_s + self._interval_s
+        return out
+
+    def next_at_s(self) -> float | None:
+        """Return when the next receipt may go out; `None` where none is wanted."""
+        return min((self._free_at_s.get(payload, 0.0) for payload in self._wanted), default=None)
+
+    def reconnected(self, through: Iterable[Due]) -> None:
+        """Want all of these again, at once: what the broker knew may be gone."""
+        self._free_at_s.clear()
+        for due in through:
+            self.want(*due)

@@ -1,0 +1,1 @@
+"""Alembic migrations of the store; `overflight_ground.store.migrating` runs them."""

@@ -1,0 +1,241 @@
+"""Queries of the API and the exports. Each takes a connection from `Store.reading`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, Select, func, select
+
+from overflight_contract.messages import decode
+from overflight_contract.topics import Kind
+from overflight_ground.ingest.flights import FlightRow
+from overflight_ground.ingest.intake import Stored
+from overflight_ground.ingest.judge import Accepted, Arrival
+from overflight_ground.ingest.plausible import BELIEVABLE
+from overflight_ground.store.tables import (
+    audits,
+    flights,
+    messages,
+    pictures,
+    quarantine,
+    recoveries,
+)
+
+STEP: Final = 5_000
+_BELIEVABLE: Final = messages.c.suspect.is_(None) | messages.c.suspect.in_(BELIEVABLE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageFilter:
+    """Which messages; what is `None` does not matter. `since` is inclusive, `until` exclusive."""
+
+    payload: str | None = None
+    flight: str | None = None
+    kind: str | None = None
+    since_ns: int | None = None
+    until_ns: int | None = None
+    suspect: bool | None = None
+    believable: bool = False
+
+    def apply(self, query: Select[Any]) -> Select[Any]:
+        """Narrow `query`."""
+        table = messages.c
+        for column, value in (
+            (table.payload, self.payload),
+            (table.flight, self.flight),
+            (table.kind, self.kind),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        if self.since_ns is not None:
+            query = query.where(table.measured_at_ns >= self.since_ns)
+        if self.until_ns is not None:
+            query = query.where(table.measured_at_ns < self.until_ns)
+        if self.suspect is not None:
+            marked = table.suspect.is_not(None) if self.suspect else table.suspect.is_(None)
+            query = query.where(marked)
+        if self.believable:
+            query = query.where(_BELIEVABLE)
+        return query
+
+
+def flight_rows(connection: Connection, payload: str | None = None) -> list[FlightRow]:
+    """Return the flights, oldest first."""
+    query = select(flights).order_by(flights.c.flight, flights.c.payload)
+    if payload is not None:
+        query = query.where(flights.c.payload == payload)
+    return [FlightRow(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001
+
+
+def last_flight(connection: Connection, payload: str) -> str | None:
+    """Return the flight of `payload` that began last and has messages."""
+    query = (
+        select(flights.c.flight)
+        .where(flights.c.payload == payload)
+        .order_by((flights.c.messages > 0).desc(), flights.c.flight.desc())
+        .limit(1)
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
+def messages_page(
+    connection: Connection, wanted: MessageFilter, *, before_id: int | None, limit: int
+) -> Sequence[Row[Any]]:
+    """Return messages, newest id first, with ids below `before_id`."""
+    query = wanted.apply(select(messages)).order_by(messages.c.id.desc()).limit(limit)
+    if before_id is not None:
+        query = query.where(messages.c.id < before_id)
+    return connection.execute(query).all()
+
+
+def message(connection: Connection, message_id: int) -> Row[Any] | None:
+    """Return one message."""
+    return connection.execute(select(messages).where(messages.c.id == message_id)).first()
+
+
+def quarantine_page(
+    connection: Connection, *, payload: str | None, before_id: int | None, limit: int
+) -> Sequence[Row[Any]]:
+    """Return quarantined messages, newest first."""
+    query = select(quarantine).order_by(quarantine.c.id.desc()).limit(limit)
+    if payload is not None:
+        query = query.where(quarantine.c.payload == payload)
+    if before_id is not None:
+        query = query.where(quarantine.c.id < before_id)
+    return connection.execute(query).all()
+
+
+def stray_count(connection: Connection) -> int:
+    """Return how many quarantined messages name no seq."""
+    query = select(func.count()).select_from(quarantine).where(quarantine.c.seq.is_(None))
+    return int(connection.execute(query).scalar_one())
+
+
+def track_rows(connection: Connection, wanted: MessageFilter) -> Iterator[Row[Any]]:
+    """Yield positions and navigation of one flight by time; see `overflight_ground.track`."""
+    table = messages.c
+    query: Select[Any] = select(
+        table.kind,
+        table.measured_at_ns,
+        table.seq,
+        table.lat_deg,
+        table.lon_deg,
+        table.alt_msl_m,
+        table.alt_hae_m,
+        table.fix,
+        table.sats,
+        table.hdop,
+        table.track_deg,
+        table.speed_mps,
+        table.climb_mps,
+        table.phase,
+        table.received_at_ns,
+        table.flight,
+    )
+    query = wanted.apply(query).order_by(table.flight, table.measured_at_ns, table.seq)
+    yield from connection.execution_options(yield_per=STEP).execute(query)
+
+
+def stored_after(connection: Connection, after_id: int, limit: int) -> list[Stored]:
+    """Return the messages that were stored after `after_id`, as ingest handed them on."""
+    query = select(messages).where(messages.c.id > after_id).order_by(messages.c.id).limit(limit)
+    return [stored_of(row) for row in connection.execute(query)]
+
+
+def newest_of(connection: Connection, payload: str, flight: str, kind: Kind) -> Stored | None:
+    """Return the newest believable message of a kind."""
+    query = (
+        select(messages)
+        .where(messages.c.payload == payload, messages.c.flight == flight)
+        .where(messages.c.kind == kind.value, _BELIEVABLE)
+        .order_by(messages.c.measured_at_ns.desc(), messages.c.seq.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).first()
+    return None if row is None else stored_of(row)
+
+
+def stored_of(row: Row[Any]) -> Stored:
+    """Make of a row of ``messages`` what ingest made of the message."""
+    kind, raw = Kind(row.kind), bytes(row.raw)
+    arrival = Arrival(
+        row.topic.encode(), raw, row.qos, bool(row.retained), bool(row.dup), row.received_at_ns
+    )
+    decoded: Any = decode(kind, raw)
+    accepted = Accepted(arrival, row.payload, kind, row.topic, decoded, row.measured_at_ns)
+    return Stored(row.id, accepted, row.suspect)
+
+
+def picture_rows(
+    connection: Connection, payload: str | None, flight: str | None
+) -> Sequence[Row[Any]]:
+    """Return recovered pictures by time."""
+    query = select(pictures).order_by(pictures.c.taken_at_ns, pictures.c.id)
+    if payload is not None:
+        query = query.where(pictures.c.payload == payload)
+    if flight is not None:
+        query = query.where(pictures.c.flight == flight)
+    return connection.execute(query).all()
+
+
+def picture(connection: Connection, sha256: str) -> Row[Any] | None:
+    """Return one recovered picture."""
+    return connection.execute(select(pictures).where(pictures.c.sha256 == sha256).limit(1)).first()
+
+
+def last_recovery(connection: Connection, payload: str, flight: str) -> Row[Any] | None:
+    """Return the newest recovery of a flight."""
+    query = (
+        select(recoveries)
+        .where(recoveries.c.payload == payload, recoveries.c.flight == flight)
+        .order_by(recoveries.c.id.desc())
+        .limit(1)
+    )
+    return connection.execute(query).first()
+
+
+def last_audit(connection: Connection, payload: str, flight: str) -> Row[Any] | None:
+    """Return the newest audit of a flight."""
+    query = (
+        select(audits)
+        .where(audits.c.payload == payload, audits.c.flight == flight)
+        .order_by(audits.c.id.desc())
+        .limit(1)
+    )
+    return connection.execute(query).first()
+
+
+def density(
+    connection: Connection, wanted: MessageFilter, bounds_ns: tuple[int, int], bins: int
+) -> list[int]:
+    """Count messages in `bins` equal spans of time between the bounds."""
+    start_ns, end_ns = bounds_ns
+    width_ns = max(1, -(-(end_ns - start_ns) // bins))
+    place = (messages.c.measured_at_ns - start_ns) // width_ns
+    query = wanted.apply(
+        select(place.label("place"), func.count().label("n"))
+        .where(messages.c.measured_at_ns >= start_ns, messages.c.measured_at_ns < end_ns)
+        .group_by(place)
+    )
+    counts = [0] * bins
+    for row in connection.execute(query):
+        counts[min(int(row.place), bins - 1)] += int(row.n)
+    return counts
+
+
+DECODED: Final = {
+    "position": ("lat_deg", "lon_deg", "alt_msl_m", "alt_hae_m", "fix", "sats", "hdop"),
+    "navigation": (
+        "track_deg",
+        "speed_mps",
+        "climb_mps",
+        "phase",
+        "waypoint",
+        "waypoint_distance_m",
+        "waypoint_bearing_deg",
+        "cross_track_m",
+    ),
+}
+"""The columns that each kind fills."""
