@@ -16,11 +16,12 @@ from overflight_contract.errors import ContractError
 from overflight_contract.identity import is_payload
 from overflight_contract.messages import Message
 from overflight_contract.mqtt import packets as p
+from overflight_contract.mqtt import wire
 from overflight_contract.mqtt.decoding import decode
 from overflight_contract.mqtt.errors import RemoteProtocolError
 from overflight_contract.mqtt.framing import split_publish
 from overflight_contract.mqtt.tracing import Field, trace
-from overflight_contract.mqtt.vocabulary import PacketType, Version
+from overflight_contract.mqtt.vocabulary import PROTOCOL_NAMES, PacketType, Version
 from overflight_contract.times import iso
 from overflight_contract.topics import parse_topic
 
@@ -292,11 +293,21 @@ def _resolve(view: PacketView, topic: bytes, aliases: dict[int, bytes]) -> bytes
 def _connect(view: PacketView, state: _Connection) -> None:
     packet = view.decoded
     if not isinstance(packet, p.Connect):
+        state.version = view.version = _claimed_version(view.data)
         return
     state.version = view.version = packet.version
     state.client_id = view.client_id = packet.client_id
     if is_payload(packet.client_id):
         state.payload = view.payload = packet.client_id
+
+
+def _claimed_version(data: bytes) -> Version | None:
+    """Return the version that a malformed CONNECT names, so that what follows can be read."""
+    start = _body_offset(data)
+    for version, name in PROTOCOL_NAMES.items():
+        if data[start:].startswith(wire.text(name) + bytes((version,))):
+            return version
+    return None
 
 
 def _connack(view: PacketView, state: _Connection) -> None:

@@ -29,6 +29,11 @@ LEGAL = [
         "15 0001 6d 16 0002 0000 26 0000 0000 0000",
         FIVE,
     ),
+    *case(
+        "connect-will-format-144",
+        "1017 0004 4d515454 05 06 0000 00 0001 63 02 0190 0001 61 0000",
+        FIVE,
+    ),
     *case("connack", "20020000", OLD),
     *case("connack-session", "20020100", OLD),
     *case("connack-refused", "20020005", OLD),

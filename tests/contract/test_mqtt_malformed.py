@@ -143,9 +143,6 @@ CONNECTS = [
         connect("0600000000000a 0200000001 0200000001 0001610000", level=V5),
         Rule.PROPERTY_TWICE,
     ),
-    *case(
-        "will-format-2", connect("06000000000002 0102 0001610000", level=V5), Rule.PROPERTY_RANGE
-    ),
     *case("will-alias", connect("06000000000003 230001 0001610000", level=V5), Rule.PROPERTY_PLACE),
     *case(
         "will-response-wildcard",

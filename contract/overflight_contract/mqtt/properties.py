@@ -153,7 +153,7 @@ def _read_one(reader: Reader, place: int, values: dict[str, Any]) -> int:
     if place not in row.places:
         where = T(place).name if place else "a will"
         raise reader.error(Rule.PROPERTY_PLACE, f"{row.label} can't stand in {where}")
-    value = _read_value(reader, row)
+    value = _read_value(reader, row, place)
     if number == _USER or (number == _SUBSCRIPTION and place == T.PUBLISH):
         values[row.name] = (*values.get(row.name, ()), value)
         return number
@@ -163,7 +163,7 @@ def _read_one(reader: Reader, place: int, values: dict[str, Any]) -> int:
     return number
 
 
-def _read_value(reader: Reader, row: Property) -> int | bytes | str | tuple[str, str]:
+def _read_value(reader: Reader, row: Property, place: int) -> int | bytes | str | tuple[str, str]:
     match row.shape:
         case Shape.BINARY:
             return reader.binary(row.label)
@@ -182,6 +182,8 @@ def _read_value(reader: Reader, row: Property) -> int | bytes | str | tuple[str,
             number = reader.u32(row.label)
         case Shape.VARINT:
             number = reader.varint(row.label)
+    if row.name == "payload_format_indicator" and place == WILL:
+        return number  # of a will, 5.0 §3.1.3.2.3 refuses no value; recorded clients send others
     if not row.lowest <= number <= row.highest:
         rule = Rule.TOPIC_ALIAS if row.name == "topic_alias" else Rule.PROPERTY_RANGE
         raise reader.error(rule, f"{row.label} can't be {number}")
