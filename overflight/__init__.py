@@ -1,3 +1,5 @@
 """Overflight: what left the device, and what stayed on board."""
 
-__version__ = "0.1.0"
+from overflight_contract.version import __version__
+
+__all__ = ["__version__"]
