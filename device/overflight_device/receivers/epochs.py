@@ -33,12 +33,14 @@ class Reading:
     """What one message says; `None` is "it does not say". Units as in `Fix`.
 
     `clear`: it begins an epoch. `report`: it ends one. `notable`: it is worth a report while the
-    last message of an epoch is not known.
+    last message of an epoch is not known. `notes`: it says something of the epoch that is not
+    kept (satellites in view, error estimates).
     """
 
     clear: bool = False
     report: bool = False
     notable: bool = False
+    notes: bool = False
     time_ns: int | None = None
     forget_time: bool = False
     mode: int | None = None

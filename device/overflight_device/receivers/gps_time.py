@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bisect
 import datetime as dt
+import re
 from typing import Final
 
 from overflight_contract.times import NS_PER_S, to_ns
@@ -15,6 +16,8 @@ GPS_EPOCH_NS: Final = to_ns(dt.datetime(1980, 1, 6, tzinfo=dt.UTC))
 WEEK_NS: Final = 7 * 86_400 * NS_PER_S
 ROLLOVER_WEEKS: Final = 1024
 LAST_ROLLOVER_NS: Final = to_ns(dt.datetime(2019, 4, 7, tzinfo=dt.UTC))
+
+_DATE_NOTE: Final = re.compile(r"Date:\s+(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?")
 
 _LEAPS: Final = tuple(
     to_ns(dt.datetime(year, month, 1, tzinfo=dt.UTC))
@@ -37,12 +40,20 @@ class GpsTime:
 
     `leap_s` is what the receiver said of leap seconds; until then the table above serves. Some
     receivers count weeks in ten bits only: `era_ns` (a time in UTC) says in which 1,024 weeks to
-    look, by default those after the rollover of 2019.
+    look, by default those after the rollover of 2019; the notes of a log may say another.
     """
 
     def __init__(self) -> None:
         self.leap_s: int | None = None
         self.era_ns = LAST_ROLLOVER_NS
+
+    def note(self, text: str) -> None:
+        """Take a line of notes: ``Date: 2008-05-01`` says when a log was made."""
+        match = _DATE_NOTE.match(text)
+        if match is not None and 1980 <= int(match.group(1)) <= 2200:
+            year, month, day = (int(part or 1) for part in match.groups())
+            month, day = (month if 1 <= month <= 12 else 1), (day if 1 <= day <= 28 else 28)
+            self.era_ns = to_ns(dt.datetime(year, month, day, tzinfo=dt.UTC))
 
     def utc_ns(self, week: int, of_week_ns: int) -> int:
         """Return nanoseconds since 1970 in UTC."""
@@ -57,10 +68,12 @@ class GpsTime:
         return time_ns - leap * NS_PER_S
 
     def mend_rollover(self, utc_ns: int) -> int:
-        """Return the time that a receiver meant who lost count of the rollovers of the week.
+        """Return the time that a receiver meant that lost count of the rollovers of the week.
 
-        It is one that knows of 18 leap seconds, and yet says a time before the 18th came.
+        It says a time before 2017, when the 18th leap second came, and that has already come:
+        the receiver counts it, or our era is past it.
         """
-        if self.leap_s is not None and self.leap_s >= len(_LEAPS) and utc_ns < _LEAP_18_NS:
+        leaps = leap_seconds(self.era_ns) if self.leap_s is None else self.leap_s
+        if leaps >= len(_LEAPS) and utc_ns < _LEAP_18_NS:
             return utc_ns + ROLLOVER_WEEKS * WEEK_NS
         return utc_ns

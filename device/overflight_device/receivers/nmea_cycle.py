@@ -1,8 +1,9 @@
 """Which sentence begins an epoch, and which ends it: learned from the stream itself.
 
 A sentence with a time other than the last one begins an epoch. The sentence with a time that came
-just before it ends one, from then on: receivers keep their order. GLL is known to trail, so what
-ends an epoch may move on to it. The rules are gpsd's.
+just before it ends one, from then on: receivers keep their order. What follows it without a time
+of its own (GSA, VTG, the last GSV) adds to the epoch and ends it once more. GLL is known to trail,
+so what ends an epoch may move on to it. The rules are gpsd's.
 """
 
 from __future__ import annotations
@@ -30,11 +31,12 @@ class Cycle:
         self._time = 0.0
         self._continues = False
 
-    def see(self, tag: str, times: Sequence[float], *, more: bool) -> None:
+    def see(self, tag: str, times: Sequence[float], *, more: bool, adds: bool) -> None:
         """Take the next sentence.
 
         `tag` is "" for one that says nothing; `times` are the times (as ``hhmmss.ss``) that it
-        registered; `more` says that its series goes on, as in GSV.
+        registered; `more` says that its series goes on, as in GSV; `adds`, that there is something
+        in it.
         """
         self.begins = self.ends = self.end_known = self.doubtful = False
         if tag:
@@ -47,12 +49,15 @@ class Cycle:
         elif times:
             if self.begins:
                 self._learn()
-        elif self._continues:
-            self._enders.discard(self._last_tag)
-            self._enders.add(tag)
-            self.end_known = True
+        else:
+            self.ends = adds and self._last_tag in self._enders
+            if self._continues:
+                self._enders.discard(self._last_tag)
+                self._enders.add(tag)
+                self.end_known = True
         stamped = bool(times)
-        self.ends = (stamped or self._continues) and tag in self._enders and not more
+        if (stamped or self._continues) and tag in self._enders and not more:
+            self.ends = True
         if stamped:
             self._last_tag = tag
 

@@ -67,11 +67,12 @@ class NmeaDecoder:
             tag = ""
         if not sentence.fields[0].endswith("GSA"):
             self._gsa_talker = ""
-        self._finish(tag, reading or Reading())
-        return reading
+        filled = reading or Reading()
+        self._finish(tag, filled)
+        return filled if filled.report else reading
 
     def _finish(self, tag: str, reading: Reading) -> None:
-        self._cycle.see(tag, self._times, more=self._more)
+        self._cycle.see(tag, self._times, more=self._more, adds=_adds(reading))
         reading.clear = reading.clear or self._cycle.begins
         reading.report = reading.report or self._cycle.ends
         if self._cycle.doubtful:
@@ -230,22 +231,32 @@ class NmeaDecoder:
         day, month, year = (fields.integer(row[index]) for index in (2, 3, 4))
         if day is None or month is None or year is None or not self.clock.set_time(row[1]):
             return reading
+        self._times.append(fields.number(row[1]) or 0.0)
         if self.clock.set_date(fields.valid_date(year, month, day)):
             reading.time_ns = self.clock.now_ns
         return reading
 
     def _gsv(self, row: Row) -> Reading:
         self._more = (fields.integer(row[2]) or 0) < (fields.integer(row[1]) or 0)
-        return Reading()
+        return Reading(notes=not self._more)
 
     def _gbs(self, row: Row) -> Reading:
         if row[1]:
             self._times.append(fields.number(row[1]) or 0.0)
         return Reading()
 
+    def _gst(self, row: Row) -> Reading:
+        del row
+        return Reading(notes=True)
+
     def _nothing(self, row: Row) -> Reading:
         del row
         return Reading()
+
+
+def _adds(reading: Reading) -> bool:
+    """Return whether there is anything in a reading."""
+    return reading != Reading()
 
 
 def _dop(text: str) -> float | None:
@@ -270,6 +281,6 @@ _HANDLERS: Final[dict[str, tuple[int, Callable[[NmeaDecoder, Row], Reading]]]] =
     "ZDA": (4, NmeaDecoder._zda),  # noqa: SLF001
     "GSV": (4, NmeaDecoder._gsv),  # noqa: SLF001
     "GBS": (7, NmeaDecoder._gbs),  # noqa: SLF001
-    "GST": (8, NmeaDecoder._nothing),  # noqa: SLF001
+    "GST": (8, NmeaDecoder._gst),  # noqa: SLF001
     "TXT": (5, NmeaDecoder._nothing),  # noqa: SLF001
 }

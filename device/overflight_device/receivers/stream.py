@@ -57,6 +57,7 @@ class ReceiverDecoder:
             elif isinstance(frame, Ubx):
                 fixes += self._message(frame)
             elif isinstance(frame, Comment):
+                self._gps_time.note(frame.text)
                 self.skipped.add("notes", len(frame.text) + 1)
         return fixes
 
