@@ -38,12 +38,14 @@ def revision(engine: Engine) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
-def migrate(engine: Engine) -> None:
+def migrate(engine: Engine, reader: Engine) -> None:
     """Bring the store to `HEAD`; an old SQLite file is copied first, beside itself.
+
+    `engine` is the writer's; a store that needs nothing is only read.
 
     Raises `InputError` for a store that a newer program made, or that is none of ours.
     """
-    before = revision(engine)
+    before = revision(reader)
     if before == HEAD:
         return
     if before is None:

@@ -80,7 +80,7 @@ class Store:
                 raise InputError(f"there is no store at {file}")
             file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            migrating.migrate(store.writer)
+            migrating.migrate(store.writer, store.reader)
         except DBAPIError as error:
             store.close()
             raise StoreUnavailableError(f"the store can't be opened: {reason(error)}") from error
