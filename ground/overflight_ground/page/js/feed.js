@@ -1,0 +1,312 @@
+/** Keeps the model in step with the ground: what is stored first, then the live stream, gaps closed. */
+
+import { get, Trouble } from "./api.js";
+import { arrival } from "./arrival.js";
+import { announce } from "./dom.js";
+import { wound } from "./map/areas.js";
+import { model, select, STATES, stateOf, trouble, view } from "./model.js";
+import { on, touch } from "./signals.js";
+import { Stream } from "./stream.js";
+import { Track } from "./track.js";
+import { when } from "./when.js";
+
+const OVERVIEW_M = 400; // the first look at a long track leaves out what is nearer to its line
+const AT_ONCE = 3;
+const OVERLAP_MS = 5000;
+
+const pendingMotion = new Map();
+let loading = null;
+
+/** Load what is stored, then follow the stream. */
+export async function start() {
+  const stream = new Stream({ onEvent, onState });
+  await refresh();
+  stream.start();
+  setInterval(() => !document.hidden && slowly(), 15_000);
+  setInterval(() => !document.hidden && touch("age"), 1000);
+  on("select", () => loadSelected());
+  return stream;
+}
+
+/** Everything that is not in the stream, and a look whether the stream left something out. */
+async function slowly() {
+  if (model.stream !== "open" && !model.session) return;
+  await Promise.all([loadHealth(), loadPayloads(), loadTimeline(), loadSplit(), loadPrediction()]);
+}
+
+/** Load again all that is on show; tracks only from where they end. */
+export async function refresh() {
+  loading ??= (async () => {
+    await Promise.all([loadPayloads(), loadHealth(), loadAlerts()]);
+    choosePayload();
+    const rest = Promise.all([loadSelected(), loadTimeline(), loadAreas(), loadFlights(), loadArrivals()]);
+    await loadTracks();
+    await rest;
+  })().finally(() => (loading = null));
+  return loading;
+}
+
+function choosePayload() {
+  if (view.payload && model.payloads.has(view.payload)) return;
+  const [worst] = [...model.payloads.values()].sort((a, b) => STATES.indexOf(stateOf(a)) - STATES.indexOf(stateOf(b)) || a.payload.localeCompare(b.payload));
+  if (worst && !view.payload) select(worst.payload);
+}
+
+/** Ask for `path`; put the answer to use, or say in `panel` what is wrong. */
+async function load(panel, path, parameters, use) {
+  try {
+    use(await get(path, parameters));
+    trouble(panel, null);
+    return true;
+  } catch (error) {
+    if (!(error instanceof Trouble)) throw error;
+    trouble(panel, error.message);
+    return false;
+  }
+}
+
+function loadPayloads() {
+  return load("fleet", "payloads", {}, ({ payloads }) => {
+    const names = new Set();
+    for (const payload of payloads) {
+      names.add(payload.payload);
+      const before = model.payloads.get(payload.payload);
+      const heard = Number.isFinite(payload.age_s) ? Date.now() - payload.age_s * 1000 : NaN;
+      model.payloads.set(payload.payload, { ...payload, heard: Math.max(before?.heard || 0, heard || 0) });
+    }
+    for (const name of model.payloads.keys()) if (!names.has(name)) model.payloads.delete(name);
+    model.loaded = true;
+    touch("fleet time");
+  });
+}
+
+const loadHealth = () =>
+  load("top", "health", {}, (health) => {
+    model.health = health;
+    touch("health");
+  });
+
+const loadAlerts = () =>
+  load("alerts", "alerts", {}, ({ alerts }) => {
+    model.alerts = new Map(alerts.map((alert) => [alert.id, alert]));
+    touch("alerts map");
+  });
+
+const loadAreas = () =>
+  load("areas", "areas", {}, (areas) => {
+    model.areas = { ...areas, features: (areas.features ?? []).map(wound) };
+    touch("areas map");
+  });
+
+const loadFlights = () =>
+  load("flights", "flights", {}, ({ flights }) => {
+    model.flights = flights;
+    touch("flights");
+  });
+
+const loadTimeline = () =>
+  load("timeline", "timeline", { bins: 240 }, (timeline) => {
+    const from = Date.parse(timeline.start);
+    const until = Date.parse(timeline.end);
+    if (!Number.isFinite(from)) return;
+    model.timeline = { from, until, counts: timeline.bins };
+    Object.assign(when, { from, until });
+    touch("timeline");
+  });
+
+const loadArrivals = () =>
+  load("wire", "messages", { limit: 200 }, ({ messages }) => {
+    if (model.arrivals.items.length) return;
+    model.arrivals.push(...messages.map((message) => arrival(message, message.received_at)).sort((a, b) => a.at_ms - b.at_ms));
+    touch("wire");
+  });
+
+function loadSelected() {
+  const payload = view.payload;
+  if (!payload) return Promise.resolve();
+  return Promise.all([loadSplit(), loadPictures(), loadPrediction(), loadTrack(payload, true)]);
+}
+
+const ofSelected = () => ({ payload: view.payload, flight: view.flight });
+
+const loadSplit = () =>
+  view.payload &&
+  load("split", "split", ofSelected(), (split) => {
+    model.split = split;
+    touch("split");
+  });
+
+const loadPictures = () =>
+  view.payload &&
+  load("pictures", "pictures", ofSelected(), ({ pictures }) => {
+    model.pictures = pictures;
+    touch("pictures map");
+  });
+
+async function loadPrediction() {
+  const payload = view.payload;
+  if (!payload) return;
+  try {
+    model.predictions.set(payload, await get(`prediction/${payload}`));
+  } catch (error) {
+    if (!(error instanceof Trouble)) throw error;
+    model.predictions.delete(payload); // landed, or too little flown: there is none
+  }
+  touch("prediction map");
+}
+
+/** Tracks of the whole fleet, chosen first, a few at once; long ones simplified. */
+async function loadTracks() {
+  const names = [...model.payloads.keys()].sort((a, b) => (b === view.payload) - (a === view.payload));
+  const workers = Array.from({ length: AT_ONCE }, async () => {
+    for (let name = names.shift(); name; name = names.shift()) await loadTrack(name, false);
+  });
+  await Promise.all(workers);
+}
+
+/** Load one track: all of it, an overview, or what is new since it was last loaded. */
+async function loadTrack(name, whole) {
+  const payload = model.payloads.get(name);
+  if (!payload) return;
+  const flight = (name === view.payload && view.flight) || payload.flight;
+  const track = trackOf(name, flight);
+  if (!track.length && !(await rows(track, { simplify: OVERVIEW_M }))) return;
+  if (whole && !track.complete) {
+    track.complete = await rows(track, {}, true);
+  } else if (track.stale) {
+    await rows(track, { since: new Date(track.lastTime - OVERLAP_MS).toISOString() });
+    if (track.complete && track.length < (payload.messages ?? 0) / 2 - 5) track.complete = await rows(track, {}, true);
+  }
+  track.stale = false;
+}
+
+async function rows(track, parameters, replace = false) {
+  return load("map", `payloads/${track.payload}/track`, { flight: track.flight, ...parameters }, (answer) => {
+    const at = Object.fromEntries(answer.columns.map((column, index) => [column, index]));
+    const points = answer.rows.map((row) => [row[at.measured_at_ms], row[at.lat_deg], row[at.lon_deg], row[at.alt_msl_m], row[at.speed_mps], row[at.climb_mps]]);
+    const since = replace ? [...track.points()].filter((point) => point[0] > (points.at(-1)?.[0] ?? -Infinity)) : [];
+    if (replace) track.clear();
+    track.add(points);
+    track.add(since);
+    touch("tracks map");
+  });
+}
+
+/** The track of this flight; one of another flight is put aside. */
+export function trackOf(name, flight) {
+  let track = model.tracks.get(name);
+  if (!track || track.flight !== flight) {
+    track = new Track(name, flight);
+    model.tracks.set(name, track);
+  }
+  return track;
+}
+
+function onState(state, { again }) {
+  const before = model.stream;
+  model.stream = state;
+  model.streamAgain = again ? Date.now() + again : 0;
+  if (state === "open" && again) {
+    for (const track of model.tracks.values()) track.stale = true;
+    refresh();
+    announce("Connected again");
+  }
+  if (state === "closed" && before === "open") announce("The connection to the ground is lost", true);
+  touch("health stream");
+}
+
+function onEvent(name, data) {
+  if (model.session) return; // a session is on show: live goes on, unseen
+  if (name === "batch") onBatch(data);
+  else if (name === "provider") onProvider(data);
+  else if (name === "alert") onAlert(data);
+  else if (name === "kept") Promise.all([loadSplit(), loadPictures()]);
+}
+
+function onBatch({ positions = [], navigation = [], wire = [], counters, thinned = 1 }) {
+  for (const motion of navigation) onNavigation(motion);
+  for (const position of positions) onPosition(position);
+  if (wire.length) model.arrivals.push(...wire);
+  if (counters) Object.assign((model.health ??= {}), counters);
+  countRates(wire);
+  if (thinned > 1) catchUpSoon();
+  touch("fleet tracks map time wire health");
+}
+
+let soon = 0;
+
+/** The stream left points out (much arrived at once): ask for the tracks when it is over. */
+function catchUpSoon() {
+  clearTimeout(soon);
+  soon = setTimeout(() => {
+    for (const track of model.tracks.values()) track.complete = false;
+    refresh();
+  }, 2000);
+}
+
+function onNavigation(motion) {
+  const payload = model.payloads.get(motion.payload);
+  if (payload?.flight === motion.flight) {
+    payload.motion = { ...payload.motion, ...motion };
+    payload.phase = motion.phase ?? payload.phase;
+    if (!when.live || view.flight === null || motion.payload !== view.payload) model.tracks.get(motion.payload)?.setMotion(motion.measured_at_ms, motion.speed_mps, motion.climb_mps);
+  }
+  pendingMotion.set(motion.payload, motion);
+}
+
+function onPosition(position) {
+  let payload = model.payloads.get(position.payload);
+  if (!payload || payload.flight !== position.flight) {
+    payload = { payload: position.payload, state: "ok", messages: 0, bytes: 0, flight: position.flight };
+    model.payloads.set(position.payload, payload);
+    if (!view.payload) select(position.payload);
+    announce(`${position.payload} is heard`);
+    loadPayloads();
+    loadFlights();
+  }
+  payload.heard = Date.now();
+  payload.messages = (payload.messages ?? 0) + 1;
+  const measured = position.measured_at_ms;
+  if (!(Date.parse(payload.fix?.measured_at) > measured)) {
+    payload.fix = { ...position, measured_at: new Date(measured).toISOString() };
+  }
+  if (position.payload === view.payload && view.flight && view.flight !== position.flight) return;
+  const motion = pendingMotion.get(position.payload);
+  const close = motion && Math.abs(motion.measured_at_ms - measured) < 60_000 ? motion : {};
+  trackOf(position.payload, position.flight).add([[measured, position.lat_deg, position.lon_deg, position.alt_msl_m, close.speed_mps, close.climb_mps]]);
+}
+
+function onProvider(packets) {
+  model.hasProvider = true;
+  model.provider.push(...packets);
+  touch("wire");
+}
+
+function onAlert(alert) {
+  const known = model.alerts.has(alert.id);
+  model.alerts.set(alert.id, alert);
+  if (!known && !alert.end_at) announce(`Alert: ${alert.title ?? alert.text ?? alert.kind}`, true);
+  touch("alerts map fleet");
+}
+
+const recent = [];
+
+function countRates(wire) {
+  const now = performance.now();
+  recent.push([now, wire.length, wire.reduce((sum, line) => sum + line.size, 0)]);
+  while (recent.length && recent[0][0] < now - 5000) recent.shift();
+  const seconds = Math.max(1, Math.min(5, (now - recent[0][0]) / 1000));
+  model.rates.messages = recent.reduce((sum, [, n]) => sum + n, 0) / seconds;
+  model.rates.bytes = recent.reduce((sum, [, , n]) => sum + n, 0) / seconds;
+}
+
+/** Forget everything and load again: another source. */
+export async function reload() {
+  for (const store of [model.payloads, model.tracks, model.alerts, model.predictions, model.troubles]) store.clear();
+  model.arrivals.clear();
+  Object.assign(model, { split: null, pictures: [], timeline: null, loaded: false });
+  Object.assign(when, { from: NaN, until: NaN });
+  view.payload = null;
+  touch("fleet tracks alerts wire split pictures timeline trouble map select");
+  await refresh();
+}

@@ -1,0 +1,28 @@
+/** Small screens: one panel at a time, chosen by tabs at the foot. */
+
+import { button, h } from "../dom.js";
+import { view } from "../model.js";
+import { on, touch } from "../signals.js";
+
+const PANELS = [["map", "Map"], ["fleet", "Fleet"], ["dock", "Charts"], ["side", "Traffic"]];
+
+export function showPanel(name) {
+  view.panel = name;
+  touch("panel link map");
+}
+
+export function buildTabs(root) {
+  const buttons = PANELS.map(([name, label]) => button(label, { onclick: () => showPanel(name), "data-panel": name }));
+  root.append(...buttons);
+  const sync = () => {
+    document.body.dataset.panel = view.panel;
+    buttons.forEach((element) => element.setAttribute("aria-pressed", element.dataset.panel === view.panel));
+  };
+  on("panel", sync);
+  sync();
+}
+
+/** The empty state over the map: what the page waits for, and the one thing to do. */
+export function emptyCard() {
+  return h("div", { class: "card", id: "waiting", hidden: true });
+}

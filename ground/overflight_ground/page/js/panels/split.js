@@ -1,0 +1,96 @@
+/** Sent and kept: what crossed against what stayed, to scale; unknown until it is recovered. */
+
+import { button, h, say } from "../dom.js";
+import { model, selected, view } from "../model.js";
+import { on, touch } from "../signals.js";
+import { bytes, count, ratio } from "../units.js";
+import { troubleLine } from "./trouble.js";
+
+const LEAST_PX = 3;
+
+export function buildSplit(root) {
+  const whose = h("span", { class: "note" });
+  const sent = h("span", { class: "big sent" });
+  const kept = h("span", { class: "big kept" });
+  const sentWords = h("span", { class: "under" });
+  const keptWords = h("span", { class: "under" });
+  const bar = h("div", { class: "bar", role: "img" }, h("span", { class: "sent-part" }), h("span", { class: "kept-part" }));
+  const words = h("p", { class: "words" });
+  const verdict = h("p", { class: "verdict", hidden: true });
+  root.append(
+    h("div", { class: "head" }, h("h2", { id: "split-title" }, "Sent and kept"), h("span", { class: "spacer" }), whose), troubleLine("split"),
+    h("div", { class: "split-body" }, h("div", { class: "figures" }, h("div", {}, sent, sentWords), h("div", { class: "right" }, kept, keptWords)), bar, words, verdict));
+  const sync = () => {
+    const split = model.split;
+    say(whose, view.payload ? `${view.payload}, ${view.flight ? `flight ${view.flight}` : "this flight"}` : "");
+    if (!view.payload || !split) {
+      nothing({ sent, kept, sentWords, keptWords, bar, words });
+      verdict.hidden = true;
+      return;
+    }
+    const crossed = split.crossed_bytes ?? selected()?.bytes ?? 0;
+    const state = split.kept?.state ?? "unknown";
+    say(sent, bytes(crossed));
+    say(sentWords, `crossed in ${count(split.crossed_messages)} messages`);
+    say(kept, state === "unknown" ? "unknown" : bytes(split.kept.bytes));
+    say(keptWords, state === "unknown" ? "until recovered" : `kept on board${split.kept.images === null || split.kept.images === undefined ? "" : `, ${count(split.kept.images)} pictures`}`);
+    scale(bar, state, crossed, split.kept?.bytes);
+    say(words, sentence(state, crossed, split.kept));
+    showVerdict(verdict, split.audit);
+  };
+  on("split select fleet settings", sync);
+  sync();
+}
+
+function nothing({ sent, kept, sentWords, keptWords, bar, words }) {
+  say(sent, "0 B");
+  say(kept, "unknown");
+  say(sentWords, "crossed");
+  say(keptWords, "until recovered");
+  bar.className = "bar none";
+  say(words, "No flight yet. What crosses is counted here; what stays on board is known once it is recovered.");
+}
+
+function scale(bar, state, crossed, kept) {
+  const [sentPart, keptPart] = bar.children;
+  bar.className = `bar ${state}`;
+  if (state === "unknown") {
+    bar.setAttribute("aria-label", `${bytes(crossed)} crossed; what was kept is unknown until recovered`);
+    sentPart.style.width = `${LEAST_PX}px`;
+    return;
+  }
+  const share = crossed / Math.max(1, crossed + kept);
+  bar.setAttribute("aria-label", `${bytes(crossed)} crossed, ${bytes(kept)} kept, to scale`);
+  sentPart.style.width = `max(${LEAST_PX}px, ${(share * 100).toFixed(4)}%)`;
+  keptPart.style.flex = "1";
+}
+
+function sentence(state, crossed, kept) {
+  if (state === "unknown") return "Before recovery nobody on the ground can know what is on board.";
+  const share = (crossed / Math.max(1, crossed + kept.bytes)) * 100;
+  const scale = share < 1 ? `Bar to scale, at least ${LEAST_PX} px.` : "Bar to scale.";
+  const label = state === "peek" ? ` ${kept.label || "Read from the payload's disk on this machine."}` : "";
+  return `${ratio(crossed, kept.bytes)}, ${share < 0.01 ? "under 0.01" : share.toFixed(2)} % crossed. ${scale}${label}`;
+}
+
+/** The audit's verdict, with its bounds; a click leads to the pictures it is about. */
+function showVerdict(element, audit) {
+  element.hidden = !audit;
+  if (!audit) return;
+  const held = audit.verdict === "held" || audit.status === "held";
+  const broken = audit.verdict === "broken" || audit.status === "broken";
+  const word = held ? "The split held" : broken ? "The split is broken" : "The audit can't tell";
+  const detail = audit.sentence ?? audit.summary ?? boundText(audit);
+  element.className = `verdict ${held ? "good" : broken ? "bad" : "warn"}`;
+  element.replaceChildren(h("b", {}, word), detail ? h("span", { class: "soft" }, ` ${detail}`) : "", button("Pictures", { class: "plain", onclick: () => {
+    view.tab = "pictures";
+    touch("tab link");
+  } }));
+}
+
+function boundText(audit) {
+  const parts = [];
+  if (Number.isFinite(audit.unexplained_bytes)) parts.push(`${bytes(audit.unexplained_bytes)} unexplained`);
+  if (Number.isFinite(audit.room_bytes)) parts.push(`at most ${bytes(audit.room_bytes)} could hide in explained fields`);
+  return parts.join(", ");
+}
