@@ -1,0 +1,467 @@
+"""How fast messages get into the store, all sides in one run, with ratios.
+
+Sides: our ingest (MQTT core, one transaction a batch, acknowledged after commit, SQLite with
+synchronous FULL) from mosquitto and from nats-server; the same work with paho-mqtt and SQLAlchemy
+dictionaries; plain sqlite3 fed from memory, which is the limit; PostgreSQL through our intake.
+Messages are published with QoS 1 by a sender that writes ready-made packets.
+
+    python benchmarks/ingest.py [--quick] [--json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import datetime as dt
+import json
+import os
+import pwd
+import shutil
+import signal
+import socket
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from overflight_contract import messages as m
+from overflight_contract.mqtt import Connect, Publish, Version, encode
+from overflight_contract.topics import topic_for
+
+FLIGHT = "20230128T060000Z-7f3a"
+PAYLOAD = "HAB-01"
+WARM_UP = 2_000
+
+
+def message(seq: int) -> m.Position | m.Navigation:
+    at = dt.datetime(2023, 1, 28, 6, tzinfo=dt.UTC) + dt.timedelta(milliseconds=500 * seq)
+    if seq % 2:
+        return m.Position(
+            flight=FLIGHT, seq=seq, held_from=1, measured_at=at,
+            lat_deg=round(40 + seq % 1000 * 1e-5, 5), lon_deg=-100.12345, alt_msl_m=18_000.5,
+            alt_hae_m=18_012.5, fix=m.Fix.THREE_D, sats=11, hdop=0.8,
+        )  # fmt: skip
+    return m.Navigation(
+        flight=FLIGHT, seq=seq, held_from=1, measured_at=at, track_deg=87.5, speed_mps=31.2,
+        climb_mps=0.1, phase=m.Phase.FLOAT,
+        waypoint=m.Waypoint(number=4, distance_m=120_400, bearing_deg=88.1), cross_track_m=-310,
+    )  # fmt: skip
+
+
+def packet(seq: int) -> bytes:
+    body = message(seq)
+    return encode(
+        Publish(
+            topic=topic_for(PAYLOAD, m.kind_of(body)),
+            payload=m.encode(body),
+            qos=1,
+            packet_id=seq % 65_535 + 1,
+        ),
+        Version.V311,
+    )
+
+
+# Brokers
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for_port(port: int) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
+            return
+        time.sleep(0.02)
+    raise RuntimeError("the broker did not start")
+
+
+@contextlib.contextmanager
+def mosquitto(folder: Path) -> Iterator[int]:
+    binary = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+    port = free_port()
+    config = folder / "mosquitto.conf"
+    config.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\n"
+        "max_queued_messages 0\nset_tcp_nodelay true\n"
+    )
+    process = subprocess.Popen([binary, "-c", str(config)], stderr=subprocess.DEVNULL)
+    try:
+        wait_for_port(port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextlib.contextmanager
+def nats(folder: Path) -> Iterator[int]:
+    from overflight_ground.broker import EmbeddedBroker
+
+    broker = EmbeddedBroker(folder / "nats")
+    broker.start()
+    try:
+        yield broker.port
+    finally:
+        broker.stop()
+
+
+# The sender: ready-made packets, as fast as the broker takes them or at a rate
+
+
+class Sender:
+    """Writes ready-made packets to a broker."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connect = Connect(client_id="load", version=Version.V311)
+        self.socket.sendall(encode(connect, Version.V311))
+        assert self.socket.recv(4)[3] == 0
+        self.acknowledged = 0
+        threading.Thread(target=self._drain, daemon=True).start()
+
+    def _drain(self) -> None:
+        with contextlib.suppress(OSError):
+            while data := self.socket.recv(1 << 16):
+                self.acknowledged += len(data)
+
+    def blast(self, packets: list[bytes]) -> None:
+        """Send as fast as the broker takes them."""
+        step = 500
+        for start in range(0, len(packets), step):
+            # at most some thousands in flight, as a broker's own limit would have it
+            while start * 4 - self.acknowledged > 4 * 8_000:
+                time.sleep(0.0005)
+            self.socket.sendall(b"".join(packets[start : start + step]))
+
+    def pace(self, packets: list[bytes], per_s: float) -> list[int]:
+        """Send at a rate; return when each was sent."""
+        sent, begin = [], time.perf_counter()
+        for n, one in enumerate(packets):
+            due = begin + n / per_s
+            while (left := due - time.perf_counter()) > 0:
+                if left > 0.0005:
+                    time.sleep(left - 0.0003)
+            sent.append(time.time_ns())
+            self.socket.sendall(one)
+        return sent
+
+
+# The receivers: each a process of its own that reports commits as lines "time_ns last_seq count"
+
+
+async def receive_ours(port: int, store: str, expected: int) -> None:
+    from overflight_ground.ingest.address import BrokerAddress
+    from overflight_ground.ingest.intake import Intake, Outcome
+    from overflight_ground.ingest.pipeline import Pipeline
+    from overflight_ground.ingest.plausible import Clock
+    from overflight_ground.ingest.subscriber import Subscriber, Subscription
+    from overflight_ground.store import Store
+
+    opened = Store.open(store)
+    intake = Intake(opened, clock=Clock.DATA, now_ns=time.time_ns)
+    intake.load()
+    done = asyncio.Event()
+    log: list[tuple[int, list[int]]] = []
+    count = 0
+
+    def on_outcome(outcome: Outcome) -> None:
+        nonlocal count
+        count += len(outcome.stored)
+        log.append((time.time_ns(), [s.accepted.message.seq for s in outcome.stored]))
+        if count >= expected:
+            done.set()
+
+    pipeline = Pipeline(intake, on_outcome)
+    ready = asyncio.Event()
+
+    def connected(link: object) -> None:
+        pipeline.connected(link)  # type: ignore[arg-type]
+        ready.set()
+
+    subscriber = Subscriber(
+        Subscription(BrokerAddress("127.0.0.1", port), "bench-ground"),
+        on_arrivals=pipeline.take,
+        on_connected=connected,
+        on_lost=pipeline.lost,
+        now_ns=time.time_ns,
+    )
+    tasks = [asyncio.create_task(pipeline.run()), asyncio.create_task(subscriber.run())]
+    await ready.wait()
+    print("ready", flush=True)
+    await done.wait()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    opened.close()
+    report(log)
+
+
+def receive_paho(port: int, store: str, expected: int) -> None:
+    import paho.mqtt.client as paho
+    from sqlalchemy.dialects.sqlite import insert
+
+    from overflight_contract.times import to_ns
+    from overflight_contract.topics import Kind, parse_topic
+    from overflight_ground.store import Store
+    from overflight_ground.store.tables import messages
+    from overflight_ground.store.writing import MESSAGE_COLUMNS
+
+    opened = Store.open(store)
+    statement = insert(messages).on_conflict_do_nothing()
+    waiting: list[paho.MQTTMessage] = []
+    log: list[tuple[int, list[int]]] = []
+    count = 0
+    client = paho.Client(
+        paho.CallbackAPIVersion.VERSION2, "bench-paho", clean_session=False, manual_ack=True
+    )
+
+    def commit(batch: list[paho.MQTTMessage]) -> None:
+        nonlocal count
+        rows = []
+        for received in batch:
+            topic = parse_topic(received.topic)
+            body = m.decode(topic.kind, received.payload)
+            row = dict.fromkeys(MESSAGE_COLUMNS)
+            count += 1
+            row.update(
+                id=count, payload=topic.payload, flight=body.flight, seq=body.seq,
+                kind=topic.kind.value, held_from=body.held_from,
+                measured_at_ns=to_ns(body.measured_at), received_at_ns=time.time_ns(),
+                stored_at_ns=time.time_ns(), topic=received.topic, qos=received.qos,
+                retained=received.retain, dup=received.dup, raw=received.payload,
+            )  # fmt: skip
+            names = (
+                ("lat_deg", "lon_deg", "alt_msl_m", "alt_hae_m", "fix", "sats", "hdop")
+                if topic.kind is Kind.POSITION
+                else ("track_deg", "speed_mps", "climb_mps", "phase", "cross_track_m")
+            )
+            row.update({name: getattr(body, name) for name in names})
+            rows.append(row)
+        with opened.writer.begin() as connection:
+            connection.execute(statement, rows)
+        log.append((time.time_ns(), [int(row["seq"]) for row in rows]))
+        for received in batch:
+            client.ack(received.mid, received.qos)
+
+    client.on_message = lambda _c, _u, received: waiting.append(received)
+    client.connect("127.0.0.1", port)
+    client.subscribe("overflight/#", 1)
+    client.loop_start()
+    while not client.is_connected():
+        time.sleep(0.05)
+    print("ready", flush=True)
+    while count < expected:
+        batch = waiting[:2000]
+        if batch:
+            del waiting[: len(batch)]
+            commit(batch)
+        else:
+            time.sleep(0.001)
+    time.sleep(0.2)
+    client.loop_stop()
+    opened.close()
+    report(log)
+
+
+def report(log: list[tuple[int, list[int]]]) -> None:
+    print(json.dumps(log), flush=True)
+
+
+@contextlib.contextmanager
+def receiver(role: str, port: int, store: str, expected: int) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, __file__, "--role", role, str(port), store, str(expected)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "ready"
+        time.sleep(0.3)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def commits(process: subprocess.Popen[str]) -> list[tuple[int, list[int]]]:
+    assert process.stdout is not None
+    return [(at_ns, seqs) for at_ns, seqs in json.loads(process.stdout.readline())]
+
+
+def throughput(role: str, port: int, folder: Path, packets: list[bytes]) -> float:
+    store = str(folder / f"{role}-{port}.sqlite")
+    with receiver(role, port, store, len(packets)) as process:
+        sender = Sender(port)
+        begin_ns = time.time_ns()
+        sender.blast(packets)
+        log = commits(process)
+    return len(packets) / ((log[-1][0] - begin_ns) / 1e9)
+
+
+def latency_ms(port: int, folder: Path, per_s: int, seconds: float, packets: list[bytes]) -> float:
+    """Return the 99th percentile from sent to committed."""
+    count = min(int(per_s * seconds), len(packets))
+    store = str(folder / f"latency-{per_s}.sqlite")
+    with receiver("ours", port, store, count) as process:
+        sent = Sender(port).pace(packets[:count], per_s)
+        log = commits(process)
+    waits = sorted(
+        at_ns - sent[seq - 1] for at_ns, seqs in log for seq in seqs if seq > count // 10
+    )
+    return waits[int(len(waits) * 0.99)] / 1e6
+
+
+def sqlite_limit(folder: Path, count: int) -> float:
+    """Plain sqlite3, rows ready in memory, batches of 1000, synchronous FULL."""
+    from overflight_ground.ingest.intake import message_row
+    from overflight_ground.ingest.judge import Accepted, Arrival, judge
+    from overflight_ground.store import Store
+    from overflight_ground.store.writing import MESSAGE_COLUMNS
+
+    file = folder / "limit.sqlite"
+    Store.open(str(file)).close()
+    rows = []
+    for seq in range(1, count + 1):
+        body = message(seq)
+        topic = topic_for(PAYLOAD, m.kind_of(body)).encode()
+        judged = judge(Arrival(topic, m.encode(body), 1, False, False, 1))
+        assert isinstance(judged, Accepted)
+        rows.append(message_row(seq, judged, 1, None))
+    connection = sqlite3.connect(file)
+    connection.execute("PRAGMA synchronous=FULL")
+    marks = ",".join("?" * len(MESSAGE_COLUMNS))
+    sql = f"INSERT INTO messages VALUES ({marks}) ON CONFLICT DO NOTHING"
+    begin = time.perf_counter()
+    for start in range(0, count, 1000):
+        connection.executemany(sql, rows[start : start + 1000])
+        connection.commit()
+    return count / (time.perf_counter() - begin)
+
+
+# PostgreSQL: a cluster of our own, for the length of the run
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[str | None]:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not found:
+        yield None
+        return
+    folder = Path(tempfile.mkdtemp(prefix="overflight-pg-"))
+    user = pwd.getpwnam("postgres") if os.getuid() == 0 else None
+    who = {"user": user.pw_uid, "group": user.pw_gid} if user else {}
+    if user:
+        os.chown(folder, user.pw_uid, user.pw_gid)
+    port, quiet = free_port(), {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    init = [found[-1] / "initdb", "-D", folder / "data", "-U", "bench", "-A", "trust"]
+    subprocess.run(init, check=True, cwd="/", **who, **quiet)  # type: ignore[call-overload]
+    server = [
+        found[-1] / "postgres",
+        "-D",
+        folder / "data",
+        "-p",
+        str(port),
+        "-k",
+        folder,
+        "-h",
+        "127.0.0.1",
+    ]
+    process = subprocess.Popen(server, cwd="/", **who, **quiet)  # type: ignore[call-overload]
+    try:
+        wait_for_port(port)
+        time.sleep(0.5)
+        yield f"postgresql://bench@127.0.0.1:{port}/postgres"
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def postgres_rate(count: int) -> float | None:
+    from overflight_ground.ingest.intake import Intake
+    from overflight_ground.ingest.judge import Arrival
+    from overflight_ground.ingest.plausible import Clock
+    from overflight_ground.store import Store
+
+    arrivals = []
+    for seq in range(1, count + 1):
+        body = message(seq)
+        topic = topic_for(PAYLOAD, m.kind_of(body)).encode()
+        arrivals.append(Arrival(topic, m.encode(body), 1, False, False, 1))
+    with postgres() as url:
+        if url is None:
+            return None
+        store = Store.open(url)
+        intake = Intake(store, clock=Clock.DATA, now_ns=time.time_ns)
+        intake.load()
+        begin = time.perf_counter()
+        for start in range(0, count, 1000):
+            intake.commit(arrivals[start : start + 1000])
+        rate = count / (time.perf_counter() - begin)
+        store.close()
+    return rate
+
+
+def measure(*, quick: bool) -> dict[str, float | None]:
+    count = 60_000 if quick else 300_000
+    rounds = 1 if quick else 3
+    seconds = 3 if quick else 10
+    packets = [packet(seq) for seq in range(1, count + 1)]
+    result: dict[str, float | None] = {}
+    ours, theirs, from_nats = [], [], []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as name, mosquitto(Path(name)) as port:
+            ours.append(throughput("ours", port, Path(name), packets))
+        with tempfile.TemporaryDirectory() as name, mosquitto(Path(name)) as port:
+            theirs.append(throughput("paho", port, Path(name), packets[: count // 2]))
+        with tempfile.TemporaryDirectory() as name, nats(Path(name)) as port:
+            from_nats.append(throughput("ours", port, Path(name), packets))
+    with tempfile.TemporaryDirectory() as name:
+        limit = sqlite_limit(Path(name), count)
+        with mosquitto(Path(name)) as port:
+            result["p99_ms_at_1000"] = latency_ms(port, Path(name), 1_000, seconds, packets)
+        with mosquitto(Path(name)) as port:
+            result["p99_ms_at_20000"] = latency_ms(port, Path(name), 20_000, seconds, packets)
+    result["committed_per_s"] = statistics.median(ours)
+    result["committed_per_s_nats"] = statistics.median(from_nats)
+    result["vs_paho_sqlalchemy"] = statistics.median(ours) / statistics.median(theirs)
+    result["vs_sqlite3_limit"] = statistics.median(ours) / limit
+    result["postgres_rows_per_s"] = postgres_rate(count)
+    result["paho_sqlalchemy_per_s"] = statistics.median(theirs)
+    result["sqlite3_limit_per_s"] = limit
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--quick", action="store_true", help="end within 40 s")
+    parser.add_argument("--json", action="store_true", help="one object as the last line")
+    parser.add_argument("--role", nargs=4, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.role:
+        role, port, store, expected = args.role
+        if role == "ours":
+            asyncio.run(receive_ours(int(port), store, int(expected)))
+        else:
+            receive_paho(int(port), store, int(expected))
+        return
+    result = measure(quick=args.quick)
+    for name, value in result.items():
+        print(f"{name:24} {'not measured' if value is None else f'{value:14,.2f}'}")
+    if shutil.which("ot-recorder") is None:
+        print("OwnTracks Recorder is not installed, so it is left out")
+    if args.json:
+        print(json.dumps({k: None if v is None else round(v, 3) for k, v in result.items()}))
+
+
+if __name__ == "__main__":
+    main()
