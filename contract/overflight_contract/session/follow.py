@@ -1,0 +1,130 @@
+"""Follows a session while it is written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from overflight_contract.errors import InputError
+from overflight_contract.session import layout
+from overflight_contract.session.capture import session_files
+from overflight_contract.session.catalogue import Catalogue
+from overflight_contract.session.mcap import ChunkEntry, McapError
+from overflight_contract.session.model import Item
+from overflight_contract.session.resume import read_catalogue
+from overflight_contract.session.tail import Run, each_once, read_segments
+
+_CHUNKS_AT_ONCE: Final = 4
+
+
+class Follower:
+    """Gives what was added since it was last asked; `ended` once the writer closed the session."""
+
+    def __init__(self, path: Path) -> None:
+        """Follow a session file, or a folder of them, from its beginning."""
+        self._path = path
+        self._done: set[Path] = set()
+        self._file: _LiveFile | None = None
+        self.ended = False
+
+    def poll(self) -> list[Item]:
+        """Return items that were added, in order; empty when there are none yet."""
+        if self._file is None:
+            remaining = [path for path in self._files() if path not in self._done]
+            if not remaining or not remaining[0].exists():
+                return []
+            self._file = _LiveFile(remaining[0])
+        items = self._file.poll()
+        if self._file.ended:
+            self._done.add(self._file.path)
+            self._file = None
+            self.ended = all(path in self._done for path in self._files())
+        return items
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _files(self) -> list[Path]:
+        return session_files(self._path) if self._path.is_dir() else [self._path]
+
+
+class _LiveFile:
+    """One file being written: how far it was read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.ended = False
+        try:
+            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise InputError(f"can't read the session {path}: {error.strerror}") from error
+        self._catalogue: Catalogue = read_catalogue(path, self._fd)
+        self._backlog: list[ChunkEntry] = []
+        """Final chunks that are known of and not yet read, newest first."""
+        self._position = self._catalogue.first_chunk
+        """Offset in the file up to which all was read, or need not be."""
+        self._following = self._catalogue.first_sequence
+
+    def poll(self) -> list[Item]:
+        segments = read_segments(self.path)
+        session_id = self._catalogue.session_id
+        mine = [s for s in segments if s.header is not None and s.header.session_id == session_id]
+        headers = [segment.header for segment in mine if segment.header is not None]
+        oldest = min(headers, key=lambda header: header.number, default=None)
+        runs = [run for segment in mine for run in segment.runs]
+        if oldest is None or oldest.first_sequence > self._following:
+            first = None if oldest is None else oldest.first_sequence
+            floor = None if oldest is None else oldest.floor
+            chunk_runs, more = self._next_chunks(first, floor)
+            runs = chunk_runs if more else runs + chunk_runs
+            if oldest is None and not more and self._catalogue.is_closed():
+                self.close()
+        else:
+            self._position = max(self._position, oldest.floor)
+        items: list[Item] = []
+        for run in each_once(runs, self._following):
+            items.extend(layout.unpack(run.records, run.first_sequence))
+            self._following = run.first_sequence + run.total
+        return items
+
+    def close(self) -> None:
+        if not self.ended:
+            os.close(self._fd)
+        self.ended = True
+
+    def _next_chunks(self, oldest: int | None, floor: int | None) -> tuple[list[Run], bool]:
+        """Return runs of the next chunks before the sequence number `oldest`, and if more wait."""
+        if not self._backlog:
+            found = self._catalogue.entries_from(self._position)
+            self._backlog = found[::-1]
+        runs: list[Run] = []
+        while self._backlog and len(runs) < _CHUNKS_AT_ONCE:
+            entry = self._backlog.pop()
+            run = self._run(entry)
+            final = floor is None or entry.offset < floor
+            if run is None and not final:
+                break
+            if run is not None and oldest is not None and run.first_sequence >= oldest:
+                break
+            self._position = entry.offset + entry.length + entry.index_bytes
+            if run is not None:
+                runs.append(run)
+        else:
+            return runs, bool(self._backlog)
+        self._backlog.clear()
+        return runs, False
+
+    def _run(self, entry: ChunkEntry) -> Run | None:
+        try:
+            records = self._catalogue.content(entry)
+            found = list(layout.walk(records))
+        except McapError:
+            return None
+        if not found:
+            return None
+        first = layout.widen(found[0].low_sequence, self._catalogue.first_sequence)
+        return Run(first, len(found), records)

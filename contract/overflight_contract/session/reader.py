@@ -1,0 +1,298 @@
+"""`open_session`: reads a session in order, whatever state its files are in."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+from overflight_contract.errors import InputError
+from overflight_contract.session import layout
+from overflight_contract.session.capture import session_files
+from overflight_contract.session.follow import Follower
+from overflight_contract.session.mcap import ChunkEntry, McapError
+from overflight_contract.session.model import (
+    ConnectionClosed,
+    ConnectionOpened,
+    Item,
+    Note,
+    SessionPacket,
+)
+from overflight_contract.session.resume import read_catalogue
+from overflight_contract.session.tail import join_tail, read_segments
+
+_AHEAD: Final = 3
+_OPENED, _CLOSED, _NOTES = 7, 8, 9
+
+
+class Connection(NamedTuple):
+    """A connection of a session; what the session does not hold is None."""
+
+    number: int
+    opened: ConnectionOpened | None
+    closed: ConnectionClosed | None
+
+
+class SessionFile:
+    """One file of a session, with its journal as it is now."""
+
+    def __init__(self, path: Path) -> None:
+        """Open `path`; raises `InputError` where it is no session file."""
+        self.path = path
+        segments = read_segments(path)
+        try:
+            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise InputError(f"can't read the session {path}: {error.strerror}") from error
+        try:
+            self.catalogue = read_catalogue(path, self._fd)
+            self.tail = join_tail(self.catalogue, segments)
+        except BaseException:
+            os.close(self._fd)
+            raise
+        self.damage = [*self.catalogue.damage, *self.tail.damage]
+        self.closed = self.catalogue.closed and not self.tail.headers
+        """Ended by its writer: index and counts are at hand, and nothing will be added."""
+
+    @property
+    def counts(self) -> dict[int, int]:
+        """Count the messages by channel."""
+        statistics = self.catalogue.statistics
+        if self.closed and statistics is not None:
+            return dict(statistics.by_channel)
+        found = dict.fromkeys(layout.CHANNELS, 0)
+        for entry in self.tail.final:
+            for channel_id, number in self.catalogue.counts(entry).items():
+                found[channel_id] = found.get(channel_id, 0) + number
+        for run in self.tail.runs:
+            for record in layout.walk(run.records):
+                found[record.channel_id] = found.get(record.channel_id, 0) + 1
+        return found
+
+    @property
+    def times(self) -> tuple[int, int] | None:
+        """First and last time in nanoseconds; None where the file holds nothing."""
+        starts = [entry.start_ns for entry in self.tail.final]
+        ends = [entry.end_ns for entry in self.tail.final]
+        for run in self.tail.runs:
+            found = [record.log_time_ns for record in layout.walk(run.records)]
+            starts.append(min(found))
+            ends.append(max(found))
+        return (min(starts), max(ends)) if starts else None
+
+    def batches(
+        self, wanted: Callable[[ChunkEntry], bool] | None = None, *, ahead: bool = True
+    ) -> Iterator[list[Item]]:
+        """Yield the items of each chunk that is wanted, in order, then those of the journal."""
+        entries = [entry for entry in self.tail.final if wanted is None or wanted(entry)]
+        following = self.catalogue.first_sequence
+        strict = wanted is None
+        for content in _read_ahead(self.catalogue.content, entries, ahead):
+            try:
+                items = layout.unpack(content(), following)
+            except McapError as error:
+                self.damage.append(f"{self.path.name}: {error}")
+                continue
+            if items:
+                following = self._follow(items, following, strict)
+                yield items
+        for run in self.tail.runs:
+            items = layout.unpack(run.records, run.first_sequence)
+            if strict and run.first_sequence > following:
+                self._miss(following, run.first_sequence)
+            following = run.first_sequence + run.total
+            yield items
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)
+
+    def _follow(self, items: list[Item], following: int, strict: bool) -> int:
+        """Return the sequence number after `items`; note the gap before them."""
+        for index, item in enumerate(items):
+            if isinstance(item, SessionPacket):
+                first = item.sequence - index
+                if strict and first > following:
+                    self._miss(following, first)
+                return first + len(items)
+        return following + len(items)
+
+    def _miss(self, following: int, first: int) -> None:
+        self.damage.append(
+            f"{self.path.name}: {first - following} items are missing from number {following} on"
+        )
+
+
+class SessionReader:
+    """A session as a whole: iterate for its items in order of sequence.
+
+    A kill of the writer is no damage: what its journal holds is read with the rest. `damage`
+    says what could not be read; it grows while the session is read through.
+    """
+
+    def __init__(self, path: Path, *, follow: bool = False, poll_s: float = 0.05) -> None:
+        """Open a file or a folder; `follow` goes on with what is written, until it is closed."""
+        self.path = path
+        self._follow = follow
+        self._poll_s = poll_s
+        self.files = [SessionFile(file) for file in _files_of(path)]
+
+    def __iter__(self) -> Iterator[Item]:
+        if self._follow:
+            return self._live()
+        return chain.from_iterable(self.batches())
+
+    def batches(
+        self, start_ns: int | None = None, end_ns: int | None = None
+    ) -> Iterator[list[Item]]:
+        """Yield items in lists, with times in [start_ns, end_ns)."""
+        if start_ns is None and end_ns is None:
+            yield from chain.from_iterable(file.batches() for file in self.files)
+            return
+        start, end = start_ns or 0, end_ns if end_ns is not None else 1 << 64
+        for file in self.files:
+            for items in file.batches(lambda entry: entry.start_ns < end and entry.end_ns >= start):
+                found = [item for item in items if start <= _time(item) < end]
+                if found:
+                    yield found
+
+    def packets(
+        self, start_ns: int | None = None, end_ns: int | None = None
+    ) -> Iterator[SessionPacket]:
+        """Yield the packets, with times in [start_ns, end_ns)."""
+        for items in self.batches(start_ns, end_ns):
+            for item in items:
+                if isinstance(item, SessionPacket):
+                    yield item
+
+    def connections(self) -> list[Connection]:
+        """List the connections by number; reads only the chunks that tell of any."""
+        opened: dict[int, ConnectionOpened] = {}
+        closed: dict[int, ConnectionClosed] = {}
+        for item in self._of_channels(_OPENED, _CLOSED):
+            if isinstance(item, ConnectionOpened):
+                opened.setdefault(item.connection, item)
+            elif isinstance(item, ConnectionClosed):
+                closed[item.connection] = item
+        numbers = sorted(opened.keys() | closed.keys())
+        return [Connection(number, opened.get(number), closed.get(number)) for number in numbers]
+
+    def notes(self) -> list[Note]:
+        """List the notes; reads only the chunks that hold any."""
+        return [item for item in self._of_channels(_NOTES) if isinstance(item, Note)]
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the writer said of the session as a whole (of its first file)."""
+        return self.files[0].catalogue.metadata.get("overflight.session", {})
+
+    @property
+    def start_ns(self) -> int | None:
+        """Time of the earliest item; None where there is none."""
+        return min((file.times[0] for file in self.files if file.times), default=None)
+
+    @property
+    def end_ns(self) -> int | None:
+        """Time of the latest item; None where there is none."""
+        return max((file.times[1] for file in self.files if file.times), default=None)
+
+    @property
+    def counts(self) -> dict[int, int]:
+        """Count the messages by channel of `layout`."""
+        found: dict[int, int] = dict.fromkeys(layout.CHANNELS, 0)
+        for file in self.files:
+            for channel_id, number in file.counts.items():
+                found[channel_id] = found.get(channel_id, 0) + number
+        return found
+
+    @property
+    def packet_count(self) -> int:
+        """Count the packets (and pieces)."""
+        return sum(n for channel, n in self.counts.items() if channel in layout.PACKET_CHANNELS)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the writer ended the session."""
+        return all(file.closed for file in self.files)
+
+    @property
+    def damage(self) -> list[str]:
+        """What could not be read, and what is missing."""
+        return [text for file in self.files for text in file.damage]
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in self.files:
+            file.close()
+        self.files = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _of_channels(self, *channels: int) -> Iterator[Item]:
+        def wanted(entry: ChunkEntry) -> bool:
+            return not entry.indexes or any(number in entry.indexes for number in channels)
+
+        for file in self.files:
+            yield from chain.from_iterable(file.batches(wanted, ahead=False))
+
+    def _live(self) -> Iterator[Item]:
+        follower = Follower(self.path)
+        while not follower.ended:
+            items = follower.poll()
+            yield from items
+            if not items and not follower.ended:
+                time.sleep(self._poll_s)
+
+
+def open_session(path: Path, *, follow: bool = False) -> SessionReader:
+    """Open a session: a file (closed, being written, cut off) or a folder of them.
+
+    Raises `InputError` where there is none. With `follow`, iterating waits for what is still to
+    come and ends when the writer closes the session.
+    """
+    return SessionReader(Path(path), follow=follow)
+
+
+def _files_of(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = session_files(path)
+    if not files:
+        raise InputError(f"there is no session in {path}")
+    return files
+
+
+def _time(item: Item) -> int:
+    return item.crossed_at_ns if isinstance(item, SessionPacket) else item.at_ns
+
+
+def _read_ahead(
+    read: Callable[[ChunkEntry], bytes], entries: Iterable[ChunkEntry], ahead: bool
+) -> Iterator[Callable[[], bytes]]:
+    """Yield what gives each entry's content; a thread decompresses the next ones meanwhile."""
+    if not ahead:
+        for entry in entries:
+            yield partial(read, entry)
+        return
+    waiting: deque[Future[bytes]] = deque()
+    with ThreadPoolExecutor(1, "session reader") as pool:
+        try:
+            for entry in entries:
+                waiting.append(pool.submit(read, entry))
+                if len(waiting) > _AHEAD:
+                    yield waiting.popleft().result
+            while waiting:
+                yield waiting.popleft().result
+        finally:
+            for future in waiting:
+                future.cancel()

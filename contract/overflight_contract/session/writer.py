@@ -1,0 +1,238 @@
+"""Writes one session file: each batch to the journal at once, then, compressed, into the MCAP.
+
+Steps, each safe against a kill at any instant (`tail` says how a reader puts things together):
+
+1. `write` appends a batch to the current segment of the journal, with one system call.
+2. When the segment is as large as a chunk it is sealed by a rename, and a new one begins.
+3. A thread writes the sealed segment's chunk into the MCAP file; zstd frees the interpreter.
+4. The segment is removed once the MCAP file was synchronised.
+5. `tick` puts a provisional chunk of the current segment into the MCAP file, for other readers,
+   and synchronises the journal, so a power cut loses about a second.
+6. `close` writes the last chunk, summary and footer, then removes the journal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from overflight_contract.session import chunkfile, journal
+from overflight_contract.session.layout import Block
+from overflight_contract.session.resume import Resumed
+
+FLUSH_NS: Final = 1_000_000_000
+_MAX_WAITING: Final = 8
+"""Sealed segments that may wait for the thread before `write` waits for it."""
+_MAX_UNSYNCED: Final = 64
+
+
+class _Segment:
+    """One segment of the journal, and in memory what its chunk will hold."""
+
+    def __init__(self, path: Path, number: int, fd: int) -> None:
+        self.path = path
+        self.number = number
+        self.fd = fd
+        self.bytes = journal.HEADER_BYTES
+        self.blocks: list[Block] = []
+        self.provisional = 0
+        """Blocks that stand in a provisional chunk."""
+
+
+class FileWriter:
+    """Writes one MCAP file and its journal, going on from what `resume` found."""
+
+    def __init__(
+        self,
+        resumed: Resumed,
+        *,
+        chunk_bytes: int,
+        background: bool,
+        step: Callable[[str], None],
+    ) -> None:
+        self.path = resumed.path
+        self.sequence = resumed.sequence
+        """Sequence number of the next item."""
+        self.next_connection = resumed.next_connection
+        self.bytes = 0
+        """Size of what was written by this writer, before compression."""
+        self._session_id = resumed.session_id
+        self._file = resumed.file
+        self._segment = _Segment(journal.current(self.path), resumed.number, resumed.journal_fd)
+        self._chunk_bytes = chunk_bytes
+        self._step = step
+        self._error: OSError | None = None
+        self._retired: list[Path] = []
+        self._flushed_at: int | None = None
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._waiting = threading.Semaphore(_MAX_WAITING)
+        self._thread: threading.Thread | None = None
+        if background:
+            name = f"session {self.path.name}"
+            self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+            self._thread.start()
+
+    @property
+    def file_bytes(self) -> int:
+        """Size of the final chunks in the file."""
+        return self._file.final_end
+
+    def write(self, block: Block) -> None:
+        """Write a block that begins at `sequence`; it is in the journal when this returns.
+
+        Raises `OSError` where it can't be written; nothing of the block is then in the session,
+        and every later call raises as well.
+        """
+        if self._error is not None:
+            raise self._error
+        segment, count = self._segment, len(block.times)
+        try:
+            size = journal.append(segment.fd, self.sequence, count, block.records)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(segment.fd, segment.bytes)
+            raise self._failed(error) from error
+        segment.bytes += size
+        segment.blocks.append(block)
+        self.bytes += size
+        self.sequence += count
+        if block.top_connection >= self.next_connection:
+            self.next_connection = block.top_connection + 1
+        if segment.bytes >= self._chunk_bytes:
+            self._seal()
+
+    def tick(self, now_ns: int) -> None:
+        """Once a second: a provisional chunk for other readers, and the journal to the disk."""
+        if self._error is not None:
+            raise self._error
+        if self._flushed_at is not None and 0 <= now_ns - self._flushed_at < FLUSH_NS:
+            return
+        self._flushed_at = now_ns
+        segment = self._segment
+        since = segment.provisional
+        if since == len(segment.blocks) and not self._retired:
+            return
+        blocks = list(segment.blocks)
+        segment.provisional = len(blocks)
+        self._do(lambda: self._flush(segment, blocks, since))
+
+    def close(self) -> None:
+        """Write the end of the file and remove the journal; raises `OSError` where it can't."""
+        segment = self._segment
+        if self._error is None:
+            self._do(lambda: self._finish(segment), strict=False)
+        self.abandon()
+        if self._error is not None:
+            raise self._error
+
+    def abandon(self) -> None:
+        """Close the files as they are; the journal stays for the next writer."""
+        if self._thread is not None:
+            self._jobs.put(None)
+            self._thread.join()
+            self._thread = None
+        with contextlib.suppress(OSError):
+            os.close(self._segment.fd)
+        self._file.close()
+
+    def _seal(self) -> None:
+        full = self._segment
+        path = journal.sealed(self.path, full.number)
+        try:
+            full.path.rename(path)
+            full.path = path
+            self._step("sealed")
+            header = journal.SegmentHeader(
+                self._session_id,
+                journal.boot_id(),
+                full.number + 1,
+                self.sequence,
+                self._file.final_end,
+                self.next_connection,
+            )
+            current = journal.current(self.path)
+            self._segment = _Segment(current, header.number, journal.create(current, header))
+        except OSError as error:
+            raise self._failed(error) from error
+        self._step("new segment")
+        while self._thread is not None and not self._waiting.acquire(timeout=0.2):
+            if self._error is not None:
+                raise self._error
+        self._do(lambda: self._compact(full))
+
+    # What follows runs in the thread.
+
+    def _compact(self, segment: _Segment) -> None:
+        try:
+            self._file.append(segment.blocks)
+            self._step("chunk written")
+            os.close(segment.fd)
+            segment.blocks = []
+            self._retired.append(segment.path)
+            if len(self._retired) >= _MAX_UNSYNCED:
+                self._retire()
+        finally:
+            self._waiting.release()
+
+    def _flush(self, segment: _Segment, blocks: Sequence[Block], since: int) -> None:
+        if segment is self._segment and since < len(blocks):
+            self._file.append_provisional(blocks, since)
+            self._step("provisional chunk")
+            os.fsync(segment.fd)
+        chunkfile.sync_directory(self.path.parent)
+        self._retire()
+
+    def _retire(self) -> None:
+        if not self._retired:
+            return
+        self._file.sync()
+        self._step("synchronised")
+        for path in self._retired:
+            path.unlink(missing_ok=True)
+            self._step("segment removed")
+        self._retired.clear()
+
+    def _finish(self, segment: _Segment) -> None:
+        if segment.blocks:
+            self._file.append(segment.blocks)
+            self._step("last chunk")
+        self._file.finish(
+            {
+                "next_sequence": str(self.sequence),
+                "next_connection": str(self.next_connection),
+            }
+        )
+        self._step("finished")
+        for path in (*self._retired, segment.path):
+            path.unlink(missing_ok=True)
+            self._step("journal removed")
+
+    def _do(self, job: Callable[[], None], *, strict: bool = True) -> None:
+        if self._thread is not None:
+            self._jobs.put(job)
+            return
+        self._run(job)
+        if strict and self._error is not None:
+            raise self._error
+
+    def _run(self, job: Callable[[], None]) -> None:
+        if self._error is not None:
+            return
+        try:
+            job()
+        except OSError as error:
+            self._failed(error)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            self._run(job)
+
+    def _failed(self, error: OSError) -> OSError:
+        detail = error.strerror or str(error)
+        self._error = OSError(error.errno, f"the session {self.path} can't be written: {detail}")
+        return self._error
