@@ -1,7 +1,8 @@
 """The uplink: one MQTT connection (paho-mqtt) that sends what the outbox holds, in a thread.
 
 MQTT 5 where the broker takes it, else 3.1.1 by itself. The session is kept over reconnects;
-back-off is capped and has jitter; a PUBACK overdue, or a keep-alive unanswered, means a new connection.
+back-off is capped and has jitter; a PUBACK overdue, or a keep-alive unanswered, means a new
+connection.
 """
 
 from __future__ import annotations
@@ -271,6 +272,8 @@ class Uplink:
         was_up = self.state is LinkState.UP
         self.state = LinkState.DOWN
         self.sender.disconnected(time.monotonic())
+        if self._client is None and not was_up:
+            return
         self._on_event("link-lost" if was_up else "link-failed", {"why": why})
 
     def _new_client(self) -> mqtt.Client:
@@ -315,8 +318,8 @@ class Uplink:
     ) -> None:
         if reason.is_failure:
             why = str(reason)
-            if self._v5 and reason.value in _UNSUPPORTED_VERSION:
-                self._fall_back()
+            if self._falls_back(reason.value):
+                return
             self._on_event("refused", {"why": why})
             return
         self.state = LinkState.UP
@@ -327,10 +330,14 @@ class Uplink:
         self.sender.connected(time.monotonic(), receive_maximum=receive_maximum)
         self._on_event("link-up", {"mqtt": self.version})
 
-    def _fall_back(self) -> None:
-        if self._config.protocol is Protocol.AUTO:
-            self._v5 = False
-            self._client = None
+    def _falls_back(self, reason_code: int) -> bool:
+        auto = self._config.protocol is Protocol.AUTO and self._v5
+        if not auto or reason_code not in _UNSUPPORTED_VERSION:
+            return False
+        self._v5 = False
+        self._client = None
+        self.state = LinkState.DOWN
+        return True
 
     def _on_disconnect(
         self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any
