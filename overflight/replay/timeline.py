@@ -1,0 +1,145 @@
+"""Which packets of a session are played, and at which position each.
+
+Pure: a source of items goes in, cues come out. Positions are nanoseconds from the start of what is
+played, pauses already shortened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from overflight_contract.dissect import Dissector, PacketView
+from overflight_contract.filters import Predicate
+from overflight_contract.mqtt.vocabulary import PacketType
+from overflight_contract.session.model import (
+    ConnectionClosed,
+    ConnectionOpened,
+    Direction,
+    Item,
+    SessionPacket,
+    Verdict,
+)
+
+_PLAYED = frozenset(
+    {"connect", "publish", "subscribe", "unsubscribe", "disconnect"},
+)
+
+
+class Cue(NamedTuple):
+    """One thing to do: play a packet, or let a connection end."""
+
+    position_ns: int
+    at_ns: int
+    """When it crossed, recorded time."""
+    connection: int
+    view: PacketView | None
+    """The packet; `None` says that the connection was closed."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What to play; times in recorded nanoseconds."""
+
+    from_ns: int | None = None
+    until_ns: int | None = None
+    only: Predicate | None = None
+    gap_ns: int | None = None
+    count: int | None = None
+    refused: bool = False
+    flat: bool = False
+
+
+@dataclass
+class LeftOut:
+    """What was there and is not played, so that nothing is missing without a word."""
+
+    acknowledgements: int = 0
+    """Acknowledgements, pings and AUTH: made live."""
+    from_broker: int = 0
+    refused: int = 0
+    filtered: int = 0
+    malformed: int = 0
+    unread: int = 0
+    """Packets under TLS, and pieces of packets that were too large to be captured whole."""
+
+
+class Timeline:
+    """Cues of a session; can be gone through again and again, from any position.
+
+    `items` opens the session anew each time.
+    """
+
+    def __init__(self, items: Callable[[], Iterable[Item]], selection: Selection) -> None:
+        self._items = items
+        self._selection = selection
+        self.left_out = LeftOut()
+
+    def cues(self) -> Iterator[Cue]:
+        """Yield all cues in order, those before ``--from`` too (at positions below 0).
+
+        What lies before is not played but makes the state that the clients are in by then.
+        """
+        chosen = self._selection
+        self.left_out = LeftOut()
+        position, before_ns, count = 0, None, 0
+        for at_ns, connection, view in self._wanted():
+            if chosen.until_ns is not None and at_ns >= chosen.until_ns:
+                return
+            if chosen.from_ns is not None and at_ns < chosen.from_ns:
+                yield Cue(at_ns - chosen.from_ns, at_ns, connection, view)
+                continue
+            if before_ns is None:
+                before_ns = at_ns if chosen.from_ns is None else chosen.from_ns
+            step = max(0, at_ns - before_ns)
+            position += step if chosen.gap_ns is None else min(step, chosen.gap_ns)
+            before_ns = max(at_ns, before_ns)
+            yield Cue(position, at_ns, connection, view)
+            count += view is not None and view.type == "publish"
+            if chosen.count is not None and count >= chosen.count:
+                return
+
+    def _wanted(self) -> Iterator[tuple[int, int, PacketView | None]]:
+        dissector = Dissector()
+        for item in self._items():
+            if isinstance(item, SessionPacket):
+                view = dissector.view(item)
+                if self._is_played(item, view):
+                    yield item.crossed_at_ns, item.connection, view
+            elif isinstance(item, ConnectionOpened):
+                dissector.opened(item.connection, opaque=item.tls == "passthrough")
+            elif isinstance(item, ConnectionClosed):
+                dissector.closed(item.connection)
+                yield item.at_ns, item.connection, None
+
+    def _is_played(self, packet: SessionPacket, view: PacketView) -> bool:
+        left_out, chosen = self.left_out, self._selection
+        if packet.direction != Direction.UP:
+            left_out.from_broker += 1
+        elif view.type == "opaque" or packet.part:
+            left_out.unread += 1
+        elif view.type not in _PLAYED:
+            left_out.acknowledgements += 1
+        elif packet.verdict == Verdict.REFUSED and not chosen.refused:
+            left_out.refused += 1
+        elif view.type == "connect":
+            return view.decoded is not None
+        elif view.type == "publish" and view.topic is None:
+            left_out.malformed += 1
+        elif chosen.only is not None and view.type != "disconnect" and not chosen.only(view):
+            left_out.filtered += 1
+        else:
+            return not chosen.flat or view.type == "publish"
+        return False
+
+
+PLAYED_TYPES = frozenset(
+    {
+        PacketType.CONNECT,
+        PacketType.PUBLISH,
+        PacketType.SUBSCRIBE,
+        PacketType.UNSUBSCRIBE,
+        PacketType.DISCONNECT,
+    }
+)
