@@ -34,13 +34,15 @@ class Reading:
 
     `clear`: it begins an epoch. `report`: it ends one. `notable`: it is worth a report while the
     last message of an epoch is not known. `notes`: it says something of the epoch that is not
-    kept (satellites in view, error estimates).
+    kept (satellites in view, error estimates). `amends`: it adds to an epoch that may have been
+    reported, and changes nothing else.
     """
 
     clear: bool = False
     report: bool = False
     notable: bool = False
     notes: bool = False
+    amends: bool = False
     time_ns: int | None = None
     forget_time: bool = False
     mode: int | None = None
@@ -113,6 +115,10 @@ class Epochs:
         self._complete()
         if reading.report or (not self.end_known and _is_notable(reading)):
             return self._report()
+        if reading.amends and self._pending is not None:
+            amended = to_fix(self.current)
+            if amended is not None and amended.measured_at_ns == self._pending.measured_at_ns:
+                self._pending = amended
         return None
 
     def flush(self) -> Fix | None:

@@ -99,11 +99,12 @@ class Framer:
 
     def _frames(self, *, final: bool) -> Iterator[Frame]:
         buffer = self._buffer
-        start = 0
-        while start < len(buffer):
+        done = 0
+        while (start := self._next_start(done)) < len(buffer):
             try:
                 end, frame = self._frame_at(start, final=final)
             except _NeedMore:
+                done = start
                 if not final:
                     break
                 end, frame = start + 1, None  # torn: look for frames within it
@@ -111,8 +112,20 @@ class Framer:
             if frame is not None:
                 yield frame
             self._line_start = buffer[end - 1] in b"\r\n"
-            start = end
-        del buffer[:start]
+            done = end
+        else:
+            done = len(buffer)
+        del buffer[:done]
+
+    def _next_start(self, done: int) -> int:
+        """Return where a frame could begin next; what lies before it is noise."""
+        match = _START.search(self._buffer, done)
+        start = len(self._buffer) if match is None else match.start()
+        if start > done:
+            between = self._buffer[done:start]
+            self._noise += len(between.strip(b"\r\n"))
+            self._line_start = between[-1] in b"\r\n"
+        return start
 
     def _frame_at(self, start: int, *, final: bool) -> tuple[int, Frame | None]:
         """Return where the frame (or noise) that begins at `start` ends, and the frame."""
@@ -120,24 +133,18 @@ class Framer:
         if first in _TEXT and (first != _HASH or self._line_start):
             return self._line(start, final=final)
         binary = _BINARY.get(first)
-        if binary is not None:
-            end = binary(self._buffer, start)
-            if end is not None:
-                return end, self._binary(start, end)
-        if first not in b"\r\n":
-            self._noise += 1
+        end = None if binary is None else binary(self._buffer, start)
+        if end is not None:
+            return end, self._binary(start, end)
+        self._noise += 1
         return start + 1, None
 
     def _line(self, start: int, *, final: bool) -> tuple[int, Frame | None]:
         buffer = self._buffer
-        end = start + 1
-        limit = min(len(buffer), start + MAX_SENTENCE)
-        while end < limit and (32 <= buffer[end] < 127 or buffer[end] == 9):
-            if buffer[end] == _DOLLAR:
-                break  # the sentence was torn, and the next one begins
-            end += 1
-        if end == len(buffer) and end - start < MAX_SENTENCE and not final:
+        match = _LINE_END.search(buffer, start + 1, start + MAX_SENTENCE)
+        if match is None and len(buffer) - start < MAX_SENTENCE and not final:
             raise _NeedMore
+        end = min(len(buffer), start + MAX_SENTENCE) if match is None else match.start()
         line = bytes(buffer[start:end])
         if line[0] == _HASH:
             self._flush_noise()
@@ -263,7 +270,8 @@ def _sirf_end(buffer: bytearray, start: int) -> int | None:
     return start + size if good else None
 
 
-_DOLLAR: Final = ord("$")
+_START: Final = re.compile(rb"[$!#\xb5\xd3\xa0]")
+_LINE_END: Final = re.compile(rb"[^\t\x20-\x7e]|\$")  # or the next sentence, where one is torn
 _HASH: Final = ord("#")
 _TEXT: Final = frozenset(b"$!#")
 _BINARY: Final[dict[int, Callable[[bytearray, int], int | None]]] = {

@@ -1,4 +1,7 @@
-"""The date and time of an NMEA stream: times come in most sentences, dates in few."""
+"""The date and time of an NMEA stream: times come in most sentences, dates in few.
+
+A date before 2017 in our time is one of a receiver that lost count of the weeks (`GpsTime`).
+"""
 
 from __future__ import annotations
 
@@ -51,6 +54,10 @@ class Clock:
         first = dt.datetime(year, month, 1, tzinfo=dt.UTC)
         self._day_ns = to_ns(first) + (day - 1) * DAY_NS
         return True
+
+    def is_now(self, text: str) -> bool:
+        """Return whether ``hhmmss.ss`` is the time of the newest sentence."""
+        return self.dated and nmea_fields.time_of_day_ns(text) == self._of_day_ns
 
     def forget(self) -> None:
         """The receiver has lost its clock."""

@@ -14,57 +14,59 @@ from overflight_device.receivers import nmea_fields as fields
 from overflight_device.receivers.epochs import FIX_2D, FIX_3D, NO_FIX, UNSEEN, Epochs, Reading
 from overflight_device.receivers.framing import Sentence
 from overflight_device.receivers.gps_time import GpsTime
-from overflight_device.receivers.nmea_clock import Clock
 from overflight_device.receivers.nmea_cycle import Cycle
+from overflight_device.receivers.nmea_makers import MakerSentences
+from overflight_device.receivers.nmea_row import Row, Stamps
 
 _HIGHEST_DOP: Final = 99.0  # 99.9 and 99.99 say "none"
 
-
-class Row:
-    """The fields of a sentence; one that is not there is empty."""
-
-    __slots__ = ("_fields", "count")
-
-    def __init__(self, sentence: Sentence) -> None:
-        self._fields = sentence.fields
-        self.count = len(self._fields)
-
-    def __getitem__(self, index: int) -> str:
-        return self._fields[index] if index < self.count else ""
-
-    def position(self, first: int) -> tuple[float, float] | None:
-        """Return (latitude, longitude) from the four fields at `first`."""
-        return fields.position(self[first], self[first + 1], self[first + 2], self[first + 3])
+Handler = Callable[[Row], Reading]
 
 
 class NmeaDecoder:
     """Sentences in, readings out. It reads what the epoch knows from `epochs`, never writes it."""
 
     def __init__(self, epochs: Epochs, gps_time: GpsTime) -> None:
-        self.clock = Clock(gps_time)
-        self._gps_time = gps_time
         self._epochs = epochs
+        self._stamps = Stamps(gps_time)
         self._cycle = Cycle()
-        self._times: list[float] = []
         self._more = False
         self._used = 0
         self._gsa_talker = ""
         self._gga_talker = ""
         self._gga_time = ""
         self._stuck = False
+        makers = MakerSentences(self._stamps)
+        self._handlers: dict[str, tuple[int, Handler]] = {
+            "RMC": (8, self._rmc),
+            "GGA": (13, self._gga),
+            "GLL": (7, self._gll),
+            "GNS": (13, self._gns),
+            "GSA": (18, self._gsa),
+            "VTG": (5, self._vtg),
+            "ZDA": (4, self._zda),
+            "GSV": (4, self._gsv),
+            "GBS": (7, self._gbs),
+            "GST": (8, _noted),
+            "BWC": (12, self._bwc),
+            "HDT": (1, _notable),
+            "ACCURACY": (1, _silent),
+            "TXT": (5, _silent),
+            **makers.handlers,
+        }
 
     def read(self, sentence: Sentence) -> Reading | None:
         """Return what `sentence` says; `None` where it is of a kind that says nothing here."""
         row = Row(sentence)
         tag = tag_of(sentence.fields[0])
-        known = _HANDLERS.get(tag)
-        self._times.clear()
+        least, handler = self._handlers.get(tag, (0, None))
+        self._stamps.times.clear()
         self._more = False
         reading: Reading | None = None
-        if known is not None and row.count >= known[0]:
-            reading = known[1](self, row)
-        else:
+        if handler is None or row.count < least:
             tag = ""
+        else:
+            reading = handler(row)
         if not sentence.fields[0].endswith("GSA"):
             self._gsa_talker = ""
         filled = reading or Reading()
@@ -72,7 +74,7 @@ class NmeaDecoder:
         return filled if filled.report else reading
 
     def _finish(self, tag: str, reading: Reading) -> None:
-        self._cycle.see(tag, self._times, more=self._more, adds=_adds(reading))
+        self._cycle.see(tag, self._stamps.times, more=self._more, adds=reading != Reading())
         reading.clear = reading.clear or self._cycle.begins
         reading.report = reading.report or self._cycle.ends
         if self._cycle.doubtful:
@@ -92,54 +94,39 @@ class NmeaDecoder:
         ):
             reading.mode = FIX_3D
 
-    def _stamp(self, text: str) -> bool:
-        """Take the time of a fix; False where there is none."""
-        if not text or not self.clock.set_time(text):
-            return False
-        self._times.append(fields.number(text) or 0.0)
-        return True
-
-    def _time(self, text: str, reading: Reading) -> None:
-        if self._stamp(text) and self.clock.dated:
-            reading.time_ns = self.clock.now_ns
-
     def _no_time(self, reading: Reading) -> None:
-        self.clock.forget()
+        self._stamps.clock.forget()
         self._cycle.unsure()
         reading.report = True
         reading.forget_time = True
 
     def _rmc(self, row: Row) -> Reading:
+        """Recommended minimum: time, date, position, speed and track."""
         reading = Reading()
         if row[2] not in ("A", "D"):
             reading.mode = NO_FIX
             if not row[1] or not row[9]:
                 self._no_time(reading)
             return reading
-        date = fields.date(row[9])
-        if date is not None and self._stamp(row[1]):
-            self.clock.set_date(date)
-            reading.time_ns = self.clock.now_ns
+        self._stamps.stamp_with_date(row[1], row[9], reading)
         place = row.position(3)
         if place is None:
             reading.mode = NO_FIX
         else:
             reading.lat_deg, reading.lon_deg = place
             reading.mode = FIX_3D if self._epochs.last.mode == FIX_3D else FIX_2D
-        speed = fields.number(row[7])
-        reading.speed_mps = None if speed is None else speed * fields.KNOT_MPS
+        reading.speed_mps = row.speed_mps(7, fields.KNOT_MPS)
         reading.track_deg = fields.number(row[8])
         if self._used > 3 or self._epochs.current.has_altitude:
             reading.mode = FIX_3D
         return reading
 
     def _gll(self, row: Row) -> Reading:
+        """Position and time."""
         reading = Reading(mode=NO_FIX)
-        self._time(row[5], reading)
-        if row[6] != "A" or row[7] == "N":
-            return reading
+        self._stamps.stamp(row[5], reading)
         place = row.position(1)
-        if place is None:
+        if row[6] != "A" or row[7] == "N" or place is None:
             return reading
         reading.lat_deg, reading.lon_deg = place
         current = self._epochs.current
@@ -152,36 +139,38 @@ class NmeaDecoder:
         return reading
 
     def _gns(self, row: Row) -> Reading:
+        """Fix data of several constellations."""
         reading = Reading()
-        self._time(row[1], reading)
+        self._stamps.stamp(row[1], reading)
         if row[6][:1] in ("", "N"):
             reading.mode = NO_FIX
             return reading
         if row[13] in ("U", "V"):
             return reading
         reading.sats = fields.integer(row[7])
+        reading.hdop = _dop(row[8])
         place = row.position(2)
         if place is None:
             reading.mode = NO_FIX
-        else:
-            reading.lat_deg, reading.lon_deg = place
-            reading.mode = FIX_2D
-            reading.alt_msl_m = fields.number(row[9])
-            if reading.alt_msl_m is not None:
-                reading.geoid_m = fields.number(row[10])
-                if (reading.sats or 0) > 3:
-                    reading.mode = FIX_3D
-        reading.hdop = _dop(row[8])
+            return reading
+        reading.lat_deg, reading.lon_deg = place
+        reading.mode = FIX_2D
+        reading.alt_msl_m = fields.number(row[9])
+        if reading.alt_msl_m is not None:
+            reading.geoid_m = fields.number(row[10])
+            if (reading.sats or 0) > 3:
+                reading.mode = FIX_3D
         return reading
 
     def _gga(self, row: Row) -> Reading:
+        """Fix data: position, altitude, satellites. One that does not advance is not trusted."""
         reading = Reading()
-        talker_before, self._gga_talker = self._gga_talker, row[0][:2]
+        talker_before, self._gga_talker = self._gga_talker, row[0][1:2]
         if fields.integer(row[6]) == 0 and not row[1]:
             self._no_time(reading)
         self._stuck = talker_before in ("", self._gga_talker) and row[1] == self._gga_time
         self._gga_time = row[1]
-        self._time(row[1], reading)
+        self._stamps.stamp(row[1], reading)
         reading.sats = fields.integer(row[7])
         reading.hdop = _dop(row[8])
         reading.mode = self._gga_mode(row, reading)
@@ -200,6 +189,7 @@ class NmeaDecoder:
         return FIX_3D if reading.alt_msl_m is not None and sats >= 4 else FIX_2D
 
     def _gsa(self, row: Row) -> Reading:
+        """Mode, satellites used, dilution; one a constellation, so they add up."""
         reading = Reading()
         talker_before, talker = self._gsa_talker, row[0][1:2]
         if self._stuck:
@@ -211,29 +201,29 @@ class NmeaDecoder:
         if not talker_before or (talker == talker_before and talker != "N"):
             self._used = 0
         self._gsa_talker = talker
-        self._used += sum(
-            1 for index in range(3, row.count - 3) if (fields.integer(row[index]) or 0) > 0
-        )
-        reading.sats = self._used or None
+        numbers = (fields.integer(row[index]) or 0 for index in range(3, row.count - 3))
+        self._used += sum(1 for number in numbers if number > 0)
+        reading.sats = max(self._used, self._epochs.current.sats or 0) or None
         return reading
 
     def _vtg(self, row: Row) -> Reading:
+        """Track and speed over ground."""
         reading = Reading()
-        if not row[1] or not row[5] or row[9] in ("E", "N"):
-            return reading
-        reading.track_deg = fields.number(row[1])
-        speed = fields.number(row[5])
-        reading.speed_mps = None if speed is None else speed * fields.KNOT_MPS
+        if row[1] and row[5] and row[9] not in ("E", "N"):
+            reading.track_deg = fields.number(row[1])
+            reading.speed_mps = row.speed_mps(5, fields.KNOT_MPS)
         return reading
 
     def _zda(self, row: Row) -> Reading:
+        """Time and date."""
         reading = Reading()
+        clock = self._stamps.clock
         day, month, year = (fields.integer(row[index]) for index in (2, 3, 4))
-        if day is None or month is None or year is None or not self.clock.set_time(row[1]):
+        if day is None or month is None or year is None or not clock.set_time(row[1]):
             return reading
-        self._times.append(fields.number(row[1]) or 0.0)
-        if self.clock.set_date(fields.valid_date(year, month, day)):
-            reading.time_ns = self.clock.now_ns
+        self._stamps.register(row[1])
+        if clock.set_date(fields.valid_date(year, month, day)):
+            reading.time_ns = clock.now_ns
         return reading
 
     def _gsv(self, row: Row) -> Reading:
@@ -241,22 +231,14 @@ class NmeaDecoder:
         return Reading(notes=not self._more)
 
     def _gbs(self, row: Row) -> Reading:
-        if row[1]:
-            self._times.append(fields.number(row[1]) or 0.0)
-        return Reading()
-
-    def _gst(self, row: Row) -> Reading:
-        del row
+        self._stamps.register(row[1])
         return Reading(notes=True)
 
-    def _nothing(self, row: Row) -> Reading:
-        del row
-        return Reading()
-
-
-def _adds(reading: Reading) -> bool:
-    """Return whether there is anything in a reading."""
-    return reading != Reading()
+    def _bwc(self, row: Row) -> Reading:
+        reading = Reading()
+        if row[1] and self._stamps.clock.set_time(row[1]):
+            reading.time_ns = self._stamps.clock.now_ns
+        return reading
 
 
 def _dop(text: str) -> float | None:
@@ -264,23 +246,20 @@ def _dop(text: str) -> float | None:
     return value if value is not None and value < _HIGHEST_DOP else None
 
 
+def _noted(row: Row) -> Reading:
+    del row
+    return Reading(notes=True)
+
+
+def _notable(row: Row) -> Reading:
+    return Reading(notable=bool(row[1]))
+
+
+def _silent(row: Row) -> Reading:
+    del row
+    return Reading()
+
+
 def tag_of(address: str) -> str:
     """Return the formatter of a standard sentence, or the whole address of a maker's own."""
-    if address.startswith("P"):
-        return address
-    return address[2:]
-
-
-_HANDLERS: Final[dict[str, tuple[int, Callable[[NmeaDecoder, Row], Reading]]]] = {
-    "RMC": (8, NmeaDecoder._rmc),  # noqa: SLF001
-    "GGA": (13, NmeaDecoder._gga),  # noqa: SLF001
-    "GLL": (7, NmeaDecoder._gll),  # noqa: SLF001
-    "GNS": (13, NmeaDecoder._gns),  # noqa: SLF001
-    "GSA": (18, NmeaDecoder._gsa),  # noqa: SLF001
-    "VTG": (5, NmeaDecoder._vtg),  # noqa: SLF001
-    "ZDA": (4, NmeaDecoder._zda),  # noqa: SLF001
-    "GSV": (4, NmeaDecoder._gsv),  # noqa: SLF001
-    "GBS": (7, NmeaDecoder._gbs),  # noqa: SLF001
-    "GST": (8, NmeaDecoder._gst),  # noqa: SLF001
-    "TXT": (5, NmeaDecoder._nothing),  # noqa: SLF001
-}
+    return address if address.startswith("P") else address[2:]

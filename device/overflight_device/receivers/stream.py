@@ -8,6 +8,7 @@ from overflight_device.fix import Fix
 from overflight_device.receivers.epochs import Epochs
 from overflight_device.receivers.framing import Comment, Frame, Framer, Sentence, Skipped, Ubx
 from overflight_device.receivers.gps_time import GpsTime
+from overflight_device.receivers.nmea_checksums import ChecksumGate
 from overflight_device.receivers.nmea_decoder import NmeaDecoder
 from overflight_device.receivers.ubx_decoder import UbxDecoder
 
@@ -25,7 +26,7 @@ class ReceiverDecoder:
         self._gps_time = GpsTime()
         self._nmea = NmeaDecoder(self._epochs, self._gps_time)
         self._ubx = UbxDecoder(self._epochs, self._gps_time)
-        self._checked = False
+        self._gate = ChecksumGate(self._framer.skipped)
 
     @property
     def skipped(self) -> Skipped:
@@ -47,13 +48,17 @@ class ReceiverDecoder:
 
     def finish(self) -> list[Fix]:
         """The stream has ended."""
-        return self._decode(self._framer.finish()) + self.settle()
+        fixes = self._decode(self._framer.finish())
+        for sentence in self._gate.finish():
+            fixes += self._sentence(sentence)
+        return fixes + self.settle()
 
     def _decode(self, frames: Iterable[Frame]) -> list[Fix]:
         fixes: list[Fix] = []
         for frame in frames:
             if isinstance(frame, Sentence):
-                fixes += self._sentence(frame)
+                for sentence in self._gate.admit(frame):
+                    fixes += self._sentence(sentence)
             elif isinstance(frame, Ubx):
                 fixes += self._message(frame)
             elif isinstance(frame, Comment):
@@ -62,13 +67,9 @@ class ReceiverDecoder:
         return fixes
 
     def _sentence(self, sentence: Sentence) -> list[Fix]:
-        size = len(",".join(sentence.fields)) + 1
-        if not sentence.checked and self._checked:
-            self.skipped.add("NMEA: checksum missing", size)
-            return []
-        self._checked = self._checked or sentence.checked
         reading = self._nmea.read(sentence)
         if reading is None:
+            size = len(",".join(sentence.fields)) + 1
             self.skipped.add(f"NMEA: {sentence.fields[0]} says nothing of the fix", size)
             return []
         return _some(self._epochs.apply(reading))

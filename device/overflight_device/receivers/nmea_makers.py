@@ -1,0 +1,140 @@
+"""Sentences of the makers of receivers (``$P…``) that say something of the fix.
+
+Garmin 190-00684-00; u-blox M8 receiver description §31.3 (PUBX); Magellan; Ashtech DG14 manual;
+SkyTraq AN0028 (PSTI); SiRF NMEA reference (PSRF).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Final
+
+from overflight_contract.times import NS_PER_S
+from overflight_device.receivers import nmea_fields as fields
+from overflight_device.receivers.epochs import FIX_2D, FIX_3D, NO_FIX, Reading
+from overflight_device.receivers.nmea_row import Row, Stamps
+
+_GARMIN_MODES: Final = {"0": NO_FIX, "1": FIX_2D, "2": FIX_3D}
+_MODES: Final = {"1": NO_FIX, "2": FIX_2D, "3": FIX_3D}
+
+
+class MakerSentences:
+    """Rows in, readings out; times are registered in `stamps`."""
+
+    def __init__(self, stamps: Stamps) -> None:
+        self._stamps = stamps
+        self.handlers: dict[str, tuple[int, Callable[[Row], Reading]]] = {
+            "PGRMF": (15, self._pgrmf),
+            "PGRMZ": (4, self._pgrmz),
+            "PGRME": (7, self._pgrme),
+            "PMGNST": (8, self._pmgnst),
+            "PASHR": (3, self._pashr),
+            "PSTI": (2, self._psti),
+            "PSRFEPE": (7, self._psrfepe),
+            "PTNTHTM": (9, self._ptnthtm),
+            "PUBX": (7, self._pubx),
+        }
+
+    def _pgrmf(self, row: Row) -> Reading:
+        """Garmin: the fix, with GPS week and leap seconds."""
+        reading = Reading()
+        gps_time = self._stamps.gps_time
+        week, second = fields.integer(row[1]), fields.integer(row[2])
+        leap = fields.integer(row[5])
+        if leap is not None:
+            gps_time.leap_s = leap
+        if week is not None and second is not None and 0 <= week < 10_000 and gps_time.leap_s:
+            reading.time_ns = gps_time.utc_ns(week, second * NS_PER_S)
+        elif self._stamps.clock.set_time(row[4]):
+            self._stamps.clock.set_date(fields.date(row[3]))
+            reading.time_ns = self._stamps.clock.now_ns
+        place = row.position(6)
+        if row[10] != "A" or place is None:
+            return reading
+        reading.lat_deg, reading.lon_deg = place
+        reading.mode = _GARMIN_MODES.get(row[11])
+        reading.speed_mps = row.speed_mps(12, fields.KMPH_MPS)
+        reading.track_deg = fields.number(row[13])
+        return reading
+
+    def _pgrmz(self, row: Row) -> Reading:
+        """Garmin: altitude in feet and the mode."""
+        feet = fields.number(row[1]) if row[2] == "f" else None
+        return Reading(
+            alt_msl_m=None if feet is None else feet * fields.FOOT_M, mode=_MODES.get(row[3])
+        )
+
+    def _pgrme(self, row: Row) -> Reading:
+        return Reading(notes=row[2] == row[4] == row[6] == "M")
+
+    def _pmgnst(self, row: Row) -> Reading:
+        """Magellan: the mode, and whether there is a fix."""
+        fixed = row[3] == "T"
+        return Reading(mode=_MODES.get(row[2], NO_FIX) if fixed else NO_FIX)
+
+    def _pashr(self, row: Row) -> Reading:
+        """Ashtech: POS has the whole fix; a height above the ellipsoid."""
+        if row[1] != "POS":
+            return Reading()
+        reading = Reading(clear=True, mode=NO_FIX)
+        if not row[2]:
+            return reading
+        reading.mode = FIX_3D
+        self._stamps.stamp(row[4], reading)
+        place = row.position(5)
+        if place is not None:
+            reading.lat_deg, reading.lon_deg = place
+            reading.alt_hae_m = fields.number(row[9])
+        reading.sats = fields.integer(row[3])
+        reading.track_deg = fields.number(row[11])
+        reading.speed_mps = row.speed_mps(12, fields.KMPH_MPS)
+        reading.climb_mps = fields.number(row[13])
+        reading.hdop = fields.number(row[15])
+        return reading
+
+    def _psti(self, row: Row) -> Reading:
+        """SkyTraq: 030 is a fix with its velocity."""
+        reading = Reading()
+        if row[1] != "030" or row.count != 16:
+            return reading
+        if row[3] != "A" or row[13] == "N":
+            reading.mode = NO_FIX
+            return reading
+        self._stamps.stamp_with_date(row[2], row[12], reading)
+        place = row.position(4)
+        if place is not None:
+            reading.lat_deg, reading.lon_deg = place
+            reading.alt_msl_m = fields.number(row[8])
+            reading.mode = FIX_2D if reading.alt_msl_m is None else FIX_3D
+        east, north = fields.number(row[9]), fields.number(row[10])
+        if east is not None and north is not None:
+            reading.speed_mps = math.hypot(north, east)
+            reading.track_deg = math.degrees(math.atan2(east, north))
+        reading.climb_mps = fields.number(row[11])
+        return reading
+
+    def _psrfepe(self, row: Row) -> Reading:
+        """SiRF: error estimates, with a time."""
+        reading = Reading(notes=True)
+        self._stamps.stamp(row[1], reading)
+        if row[2] == "A":
+            reading.hdop = fields.number(row[3])
+        return reading
+
+    def _ptnthtm(self, row: Row) -> Reading:
+        del row
+        return Reading(notable=True)
+
+    def _pubx(self, row: Row) -> Reading:
+        """u-blox: 00 adds the height above the ellipsoid and the climb to the same epoch."""
+        reading = Reading()
+        if row[1] != "00" or not self._stamps.clock.is_now(row[2]):
+            return reading
+        if row[8] not in ("G3", "D3", "RK"):
+            return reading
+        down = fields.number(row[13])
+        reading.amends = True
+        reading.alt_hae_m = fields.number(row[7])
+        reading.climb_mps = None if down is None else -down
+        return reading
