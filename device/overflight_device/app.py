@@ -19,8 +19,8 @@ from types import FrameType
 from typing import Any, Final
 
 from overflight_contract.commandline import Exit
-from overflight_contract.errors import OverflightError, UnavailableError
-from overflight_contract.identity import check_payload, new_flight_id
+from overflight_contract.errors import InputError, OverflightError, UnavailableError
+from overflight_contract.identity import is_payload, new_flight_id
 from overflight_contract.times import from_ns
 from overflight_device.config import PayloadConfig
 from overflight_device.fix import Fault, FaultKind, Fix, FixSource, SourceOptions
@@ -49,7 +49,9 @@ class Payload:
         self._config = config
         self._stop = threading.Event()
         self._ends_s = None if config.for_s is None else time.monotonic() + config.for_s
-        name = check_payload(config.payload or default_payload(config.source))
+        name = config.payload or default_payload(config.source)
+        if not is_payload(name):
+            raise InputError(f"{name!r} can't name a payload: 1 to 16 of A-Z, 0-9 and -")
         config.data.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(config.data)
         started_at = start_of(config.source) or dt.datetime.now(dt.UTC)
