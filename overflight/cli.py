@@ -120,11 +120,22 @@ def _run(arguments: list[str]) -> int:
     names = [word for word in words if word in COMMANDS][:1]
     parser = build_parser(names)
     _settings(parser, arguments, names)
-    args = parser.parse_args(arguments)
+    args = _parse(parser, arguments)
     run = getattr(args, "run", None)
     if run is None:
         raise InputError(f"'overflight {args.command}' needs a command of its own; see --help")
     return int(run(args))
+
+
+def _parse(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
+    """Parse; a command that takes `words` also gets those that stand behind an option."""
+    args, left = parser.parse_known_args(arguments)
+    words: list[str] | None = getattr(args, "words", None)
+    if left and words is not None and not any(word.startswith("-") for word in left):
+        args.words = [*words, *left]
+    elif left:
+        parser.error(f"unrecognized arguments: {' '.join(left)}")
+    return args
 
 
 def _settings(

@@ -1,0 +1,156 @@
+"""``overflight watch``: a line per packet, live from a relay or out of a session file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from overflight.watch.counts import Counts
+from overflight.watch.lines import detail, header, line
+from overflight.watch.sources import Batch, from_file, live
+from overflight_contract.commandline import Exit, epilog
+from overflight_contract.errors import InputError
+from overflight_contract.filters import compile_filter
+from overflight_contract.session import SessionWriter
+
+DEFAULT_RELAY = "http://127.0.0.1:18830"
+
+EXAMPLES = (
+    "overflight watch                                 a relay on this machine",
+    "overflight watch 'verdict == refused' -x         what was refused, with its bytes",
+    "overflight watch flight.mcap 'type == publish'   a session file",
+    "overflight watch flight.mcap --count",
+    "overflight watch http://127.0.0.1:18830 -w cut.mcap 'payload == \"HAB-01\"'",
+)
+
+
+def build(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``overflight watch``."""
+    parser.epilog = epilog(EXAMPLES)
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="[RELAY|FILE] [FILTER]",
+        help="control port of a relay (URL), or a session file or folder; "
+        f"left out, {DEFAULT_RELAY}; then which packets, in the language of docs/filters.md",
+    )
+    parser.add_argument(
+        "-x", "--hex", action="store_true", help="bytes and decoded fields side by side"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a packet")
+    parser.add_argument("-w", "--write", type=Path, metavar="FILE", help="save into a session file")
+    parser.add_argument("--count", action="store_true", help="numbers in place of packets")
+    parser.add_argument(
+        "-f", "--follow", action="store_true", help="of a file: go on with what is added to it"
+    )
+    parser.add_argument(
+        "--tail",
+        type=int,
+        default=20,
+        metavar="N",
+        help="of a relay: begin with the last N packets",
+    )
+    parser.add_argument("-n", "--number", type=int, metavar="N", help="stop after N packets")
+    parser.add_argument(
+        "--colour", choices=("auto", "always", "never"), default="auto", help="colour the lines"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Watch; returns the exit status."""
+    target, text = split_target(args.words)
+    batches = open_source(target, text, tail=args.tail, follow=args.follow)
+    if args.number is not None:
+        batches = limited(batches, args.number)
+    writer = None if args.write is None else SessionWriter(args.write)
+    try:
+        if writer is not None:
+            batches = saved(batches, writer)
+        if args.count:
+            return _count(batches, as_json=args.json)
+        return _show(batches, args)
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def split_target(words: Sequence[str]) -> tuple[str, str]:
+    """Return (relay URL or file, filter); either may have been left out."""
+    if not words:
+        return DEFAULT_RELAY, ""
+    first, rest = words[0], " ".join(words[1:])
+    if first.startswith(("http://", "https://")) or Path(first).exists():
+        return first, rest
+    if first.endswith((".mcap", "/")):
+        raise InputError(f"there is no session {first}")
+    return DEFAULT_RELAY, " ".join(words)
+
+
+def open_source(target: str, text: str, *, tail: int, follow: bool) -> Iterator[Batch]:
+    """Return the packets of a relay or a file; raises `InputError` for a bad filter."""
+    wanted = compile_filter(text) if text.strip() else None
+    if target.startswith(("http://", "https://")):
+        return live(target, text, max(0, min(tail, 1000)))
+    return from_file(Path(target), wanted, follow=follow)
+
+
+def limited(batches: Iterator[Batch], number: int) -> Iterator[Batch]:
+    """Stop after `number` packets."""
+    for batch in batches:
+        yield Batch(batch.views[:number], batch.missed, batch.items)
+        number -= len(batch.views)
+        if number <= 0:
+            return
+
+
+def saved(batches: Iterator[Batch], writer: SessionWriter) -> Iterator[Batch]:
+    """Write what passes into a session."""
+    for batch in batches:
+        writer.write(batch.items)
+        writer.tick(time.time_ns())
+        yield batch
+
+
+def _show(batches: Iterator[Batch], args: argparse.Namespace) -> int:
+    colour = _colour(args.colour)
+    if not args.json and sys.stdout.isatty():
+        print(header(colour=colour))
+    for batch in batches:
+        out: list[str] = []
+        for view in batch.views:
+            if args.json:
+                out.append(json.dumps(view.as_dict()))
+                continue
+            out.append(line(view, colour=colour))
+            if args.hex:
+                out.extend(detail(view))
+        if batch.missed:
+            print(f"missed {batch.missed} packets", file=sys.stderr)
+        if out:
+            print("\n".join(out), flush=True)
+    return Exit.OK
+
+
+def _count(batches: Iterator[Batch], *, as_json: bool) -> int:
+    counts = Counts()
+    try:
+        for batch in batches:
+            counts.missed += batch.missed
+            for view in batch.views:
+                counts.add(view)
+    except KeyboardInterrupt:
+        pass
+    print(json.dumps(counts.as_dict()) if as_json else "\n".join(counts.table()))
+    return Exit.OK
+
+
+def _colour(choice: str) -> bool:
+    if choice != "auto":
+        return choice == "always"
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ

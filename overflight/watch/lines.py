@@ -1,0 +1,72 @@
+"""A packet as a line, and as bytes beside fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from overflight_contract.dissect import PacketView
+from overflight_contract.times import iso
+
+_ARROWS = {"up": "↑", "down": "↓"}
+_RESET, _DIM, _RED, _YELLOW, _GREEN, _CYAN, _BOLD = (
+    f"\x1b[{code}m" for code in (0, 2, 31, 33, 32, 36, 1)
+)
+_VERDICTS = {"ok": _DIM, "marked": _YELLOW, "refused": _RED + _BOLD}
+_ROW = 16
+
+
+def line(view: PacketView, *, colour: bool) -> str:
+    """Return one line: time, direction, client, type, QoS, size, topic, summary, verdict."""
+    qos = "" if view.qos is None else f"q{view.qos}"
+    who = view.client_id or view.payload or f"#{view.connection}"
+    topic = f"{view.topic}  " if view.topic else ""
+    start = f"{iso(view.at_ns)[11:-1]} {_ARROWS[view.direction]} {printable(who)[:16]:16} "
+    middle = f"{view.type:11} {qos:2} {view.size:6} "
+    said = printable(f"{topic}{view.summary}")
+    end = "" if view.verdict == "ok" else f"  {view.verdict.upper()}: {printable(view.reason)}"
+    if not colour:
+        return f"{start}{middle}{said}{end}"
+    tint = _VERDICTS[view.verdict] if view.verdict != "ok" else ""
+    kind = _GREEN if view.type == "publish" else _CYAN
+    head = f"{_DIM}{start}{_RESET}{tint or kind}{middle}{_RESET}"
+    return f"{head}{tint}{said}{end}{_RESET}"
+
+
+def printable(text: str) -> str:
+    """Return `text` with everything escaped that a terminal would act on."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )
+
+
+def detail(view: PacketView, *, limit: int = 1024) -> Iterator[str]:
+    """Yield rows of hex and text with the fields beside them; of at most `limit` bytes."""
+    data = view.data[:limit]
+    fields = iter(_fields(view))
+    for start in range(0, max(len(data), 1), _ROW):
+        row = data[start : start + _ROW]
+        text = "".join(chr(byte) if 32 <= byte < 127 else "·" for byte in row)
+        yield f"    {start:04x}  {row.hex(' '):47}  {text:16}  {next(fields, '')}".rstrip()
+    for field in fields:
+        yield f"    {'':71}  {field}"
+    if len(view.data) > limit or view.size > len(view.data):
+        yield f"    … {view.size - len(data)} more bytes"
+
+
+def _fields(view: PacketView) -> Iterator[str]:
+    for field in view.fields():
+        value = field.value
+        if isinstance(value, bytes):
+            shown = f"{len(value)} bytes" if len(value) > 24 else value.hex(" ")
+        else:
+            shown = printable(str(value))[:60]
+        yield f"{field.offset:4}+{field.length:<4} {field.name}: {shown}"
+
+
+def header(*, colour: bool) -> str:
+    """Return the line above all lines."""
+    text = f"{'time (UTC)':12} {'':1} {'client':16} {'type':11} {'':2} {'bytes':>6} topic, summary"
+    return f"{_BOLD}{text}{_RESET}" if colour else text

@@ -1,0 +1,330 @@
+"""One connection without its sockets: bytes of either side in, what is to be done out.
+
+The core of the relay. It cuts the bytes into packets, has each judged, and says which bytes go on,
+which answers go back, what the tap gets, and whether the connection ends. It holds at most the
+largest packet that is looked into, for each direction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, cast
+
+from overflight_contract.mqtt import Framed, Framer, Oversize, Piece, RemoteProtocolError
+from overflight_contract.session import MASKED, Direction, Verdict, mask_credentials
+from overflight_relay.answers import farewell, unavailable
+from overflight_relay.judge import Judge, Ruling
+from overflight_relay.quick import QuickCheck, Run, puback_run, publish_check
+
+Record = tuple[int, int, Direction, Verdict, str, bytes, int]
+"""As `SessionWriter.write_packets` takes it: crossed_at_ns, connection, direction, verdict,
+reason, data, part."""
+
+WHOLE, FIRST, MIDDLE, LAST = 0, 1, 2, 3
+MADE_HERE: Final = "made by the relay"
+"""The reason that the relay's own answers carry in the session."""
+
+_QUICK_AFTER: Final = 32
+"""PUBLISH packets before an expression of its own is worth compiling (some 2 ms)."""
+
+_CONNECT: Final = 1
+_PUBLISH: Final = 3
+_LONGEST_HEADER: Final = 5
+_LARGEST_TAIL: Final = 1024
+_MOST_SWALLOWED: Final = 16 << 20
+
+
+class Effects:
+    """What one piece of data leads to."""
+
+    __slots__ = (
+        "bytes",
+        "ends",
+        "forward",
+        "marked",
+        "messages",
+        "packets",
+        "records",
+        "refused",
+        "replies",
+    )
+
+    def __init__(self) -> None:
+        self.bytes = self.packets = self.messages = self.refused = self.marked = 0
+        self.forward: list[bytes] = []
+        """Packets for the other side, in order, as they came."""
+        self.replies: list[bytes] = []
+        """Answers of the relay for the side that the data came from."""
+        self.records: list[Record] = []
+        self.ends = ""
+        """Why the connection ends; empty where it goes on."""
+
+
+class _Side:
+    """One direction: its framer, and what is left of the last data."""
+
+    __slots__ = ("broken", "end", "framer", "oversize", "swallowed", "tail")
+
+    def __init__(self, max_packet: int) -> None:
+        self.framer = Framer(max_packet)
+        self.tail = b""
+        self.end = b""  # the last few bytes that the framer got
+        self.oversize: Ruling | None = None
+        self.swallowed = 0
+        self.broken = ""
+
+
+class Conversation:
+    """Both directions of connection `number`."""
+
+    __slots__ = ("_down", "_keep_passwords", "_quick", "_up", "judge", "number")
+
+    def __init__(self, number: int, judge: Judge, *, keep_passwords: bool = False) -> None:
+        """`keep_passwords` records them as they cross; else they are masked."""
+        self._keep_passwords = keep_passwords
+        self.number = number
+        self.judge = judge
+        self._up = _Side(judge.rules.max_packet)
+        self._down = _Side(judge.rules.max_packet)
+        self._quick: dict[int, QuickCheck] = {}
+
+    @property
+    def pending(self) -> int:
+        """Bytes that are held until their packets are whole."""
+        up, down = self._up, self._down
+        return up.framer.pending + down.framer.pending + len(up.tail) + len(down.tail)
+
+    @property
+    def client_id(self) -> str | None:
+        """Who the client is, once its CONNECT has come."""
+        known = self.judge.known
+        return None if known.version is None else known.client_id
+
+    @property
+    def server_name(self) -> str | None:
+        """Nothing: what matters is inside."""
+        return None
+
+    def broker_unavailable(self) -> bytes:
+        """Return what to tell a client whose broker can't be reached."""
+        return unavailable(self.judge.known).packet
+
+    def farewell(self, reason_code: int) -> bytes:
+        """Return what to tell a client whose connection the relay ends."""
+        return farewell(self.judge.known, reason_code).packet
+
+    def from_client(self, data: bytes, now_ns: int) -> Effects:
+        """Take bytes of the client."""
+        side, effects = self._up, Effects()
+        self.judge.known.now_ns = now_ns
+        if side.tail:
+            data, side.tail = side.tail + data, b""
+        if self._quick or self.judge.known.published >= _QUICK_AFTER:
+            run = self._quick_run(data)
+            if run is not None:
+                self._take(run, Direction.UP, now_ns, effects)
+                data = data[run.used :]
+                if len(data) < _LARGEST_TAIL and _is_incomplete(data):
+                    side.tail = data
+                    return effects
+        self._slowly(side, Direction.UP, data, now_ns, effects)
+        return effects
+
+    def from_broker(self, data: bytes, now_ns: int) -> Effects:
+        """Take bytes of the broker."""
+        side, effects = self._down, Effects()
+        self.judge.known.now_ns = now_ns
+        if data[0] == 0x40 and not (side.framer.pending or side.oversize or side.broken):
+            run = puback_run(data)
+            if run is not None and self.judge.known.version is not None:
+                self._take(run, Direction.DOWN, now_ns, effects)
+                return effects
+        self._slowly(side, Direction.DOWN, data, now_ns, effects)
+        return effects
+
+    def _quick_run(self, data: bytes) -> Run | None:
+        """Return the good packets that `data` starts with, if the quick check can tell."""
+        side, known = self._up, self.judge.known
+        if side.framer.pending or side.oversize or side.broken or known.ended:
+            return None
+        qos = data[0] >> 1 & 3 if data and data[0] >> 4 == 3 else 3
+        check = self._quick.get(qos)
+        if check is None:
+            if known.payload is None or known.version is None or qos == 3:
+                return None
+            if not self.judge.rules.quick:
+                return None
+            check = self._quick[qos] = publish_check(known.payload, known.version, qos)
+        return check(data)
+
+    def _take(self, run: Run, direction: Direction, now_ns: int, effects: Effects) -> None:
+        known, number, ok = self.judge.known, self.number, Verdict.OK
+        if direction is Direction.UP:
+            known.sent.update(run.packet_ids)
+            known.published += len(run.packets)
+            effects.messages = len(run.packets)
+        else:
+            known.sent.difference_update(run.packet_ids)
+        effects.bytes = run.used
+        effects.packets = len(run.packets)
+        effects.forward.extend(run.packets)
+        effects.records.extend(
+            [(now_ns, number, direction, ok, "", packet, WHOLE) for packet in run.packets]
+        )
+
+    def _slowly(
+        self, side: _Side, direction: Direction, data: bytes, now_ns: int, effects: Effects
+    ) -> None:
+        if not data:
+            return
+        if side.broken:
+            self._opaque(side, direction, data, now_ns, effects)
+            return
+        held = side.framer.pending
+        try:
+            framed = side.framer.feed(data)
+        except RemoteProtocolError as error:
+            whole = cast("tuple[Framed, ...]", error.framed)
+            self._each(side, direction, whole, now_ns, effects)
+            if not effects.ends:
+                left = held + len(data) - sum(len(_bytes_of(item)) for item in whole)
+                rest = (side.end + data)[-left:]
+                self._malformed(side, direction, rest, error, now_ns, effects)
+            return
+        side.end = (side.end + data)[-_LONGEST_HEADER:]
+        self._each(side, direction, framed, now_ns, effects)
+
+    def _each(
+        self,
+        side: _Side,
+        direction: Direction,
+        framed: Sequence[Framed],
+        now_ns: int,
+        effects: Effects,
+    ) -> None:
+        judge = self.judge.up if direction is Direction.UP else self.judge.down
+        for item in framed:
+            if effects.ends:
+                data = _bytes_of(item)
+                ruling = Ruling(Verdict.REFUSED, f"after the end: {effects.ends}")
+                self._apply(ruling, direction, data, WHOLE, now_ns, effects)
+            elif type(item) is bytes:
+                self._apply(judge(item), direction, item, WHOLE, now_ns, effects)
+            else:
+                self._stream(side, direction, item, now_ns, effects)
+
+    def _stream(
+        self,
+        side: _Side,
+        direction: Direction,
+        item: Oversize | Piece | bytes,
+        now_ns: int,
+        effects: Effects,
+    ) -> None:
+        """Pass on, or swallow, the pieces of a packet above the size limit."""
+        if isinstance(item, Oversize):
+            side.oversize = self.judge.oversize(item, upward=direction is Direction.UP)
+            side.swallowed = 0
+            self._part(side, direction, item.header, FIRST, now_ns, effects)
+            if not item.remaining_length:
+                self._end_of_oversize(side, effects)
+        elif isinstance(item, Piece):
+            part = LAST if item.last else MIDDLE
+            self._part(side, direction, item.data, part, now_ns, effects)
+            if item.last:
+                self._end_of_oversize(side, effects)
+
+    def _part(
+        self,
+        side: _Side,
+        direction: Direction,
+        data: bytes,
+        part: int,
+        now_ns: int,
+        effects: Effects,
+    ) -> None:
+        ruling = side.oversize or Ruling()
+        plain = Ruling(ruling.verdict, ruling.reason)
+        self._apply(plain, direction, data, part, now_ns, effects)
+        side.swallowed += len(data)
+        if ruling.verdict is Verdict.REFUSED and side.swallowed > _MOST_SWALLOWED:
+            self._end_of_oversize(side, effects, ends=True)
+
+    def _end_of_oversize(self, side: _Side, effects: Effects, *, ends: bool = False) -> None:
+        ruling, side.oversize = side.oversize, None
+        if ruling is None:
+            return
+        if ruling.answer:
+            effects.replies.append(ruling.answer)
+        if ruling.ends or ends:
+            effects.ends = ruling.reason
+
+    def _malformed(
+        self,
+        side: _Side,
+        direction: Direction,
+        data: bytes,
+        error: RemoteProtocolError,
+        now_ns: int,
+        effects: Effects,
+    ) -> None:
+        """Judge what can't be cut into packets; in observe the rest of the stream is opaque."""
+        ruling = self.judge.malformed(error)
+        side.broken = ruling.reason
+        self._apply(ruling, direction, data, WHOLE, now_ns, effects)
+
+    def _opaque(
+        self, side: _Side, direction: Direction, data: bytes, now_ns: int, effects: Effects
+    ) -> None:
+        self._apply(Ruling(Verdict.MARKED, side.broken), direction, data, WHOLE, now_ns, effects)
+
+    def _apply(
+        self,
+        ruling: Ruling,
+        direction: Direction,
+        data: bytes,
+        part: int,
+        now_ns: int,
+        effects: Effects,
+    ) -> None:
+        verdict, reason, reply, ends = ruling
+        number = self.number
+        recorded = data
+        if data[0] >> 4 == _CONNECT and direction is Direction.UP and not self._keep_passwords:
+            recorded = mask_credentials(data)
+            part |= MASKED * (recorded != data)
+        effects.records.append((now_ns, number, direction, verdict, reason, recorded, part))
+        part &= LAST
+        if verdict is Verdict.REFUSED:
+            effects.refused += part < MIDDLE
+        else:
+            effects.forward.append(data)
+            effects.bytes += len(data)
+            effects.packets += part < MIDDLE
+            effects.marked += verdict is Verdict.MARKED and part < MIDDLE
+            effects.messages += data[0] >> 4 == _PUBLISH and part < MIDDLE
+        if reply:
+            effects.replies.append(reply)
+            other = Direction.DOWN if direction is Direction.UP else Direction.UP
+            effects.records.append((now_ns, number, other, Verdict.OK, MADE_HERE, reply, WHOLE))
+        if ends:
+            effects.ends = effects.ends or reason
+
+
+def _bytes_of(item: Framed) -> bytes:
+    if isinstance(item, Oversize):
+        return item.header
+    return item.data if isinstance(item, Piece) else item
+
+
+def _is_incomplete(data: bytes) -> bool:
+    """Tell whether `data` (short) is the start of one PUBLISH that is not whole yet."""
+    if not data:
+        return False
+    if data[0] >> 4 != 3 or data[0] & 6 == 6 or data[0] & 14 == 8:
+        return False
+    if len(data) < 3:
+        return True
+    if data[1] < 128 or data[2] >= 128:
+        return False
+    return len(data) < 3 + (data[1] & 127) + (data[2] << 7)

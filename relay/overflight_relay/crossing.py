@@ -1,0 +1,406 @@
+"""One connection of a client and the one to its broker: where the bytes of both sides meet."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+from typing import Protocol
+
+import msgspec
+
+from overflight_contract.errors import UnavailableError
+from overflight_contract.session import ConnectionClosed, ConnectionOpened, Direction
+from overflight_relay.conversation import Effects
+from overflight_relay.link.model import Line
+from overflight_relay.link.queue import Link, LinkQueue
+from overflight_relay.sockets import Side
+from overflight_relay.tap import CaptureError, Tap
+from overflight_relay.upstream import Upstreams
+from overflight_relay.usage import Count, Usage
+
+
+class Talk(Protocol):
+    """What understands the bytes: a `Conversation`, or one that sees only sealed records."""
+
+    @property
+    def client_id(self) -> str | None:
+        """Who the client is, once it has said so."""
+
+    @property
+    def server_name(self) -> str | None:
+        """The name in a TLS hello, where that is all there is to see."""
+
+    @property
+    def pending(self) -> int:
+        """Bytes held back until their packet is whole."""
+
+    def from_client(self, data: bytes, now_ns: int) -> Effects:
+        """Take bytes of the client."""
+
+    def from_broker(self, data: bytes, now_ns: int) -> Effects:
+        """Take bytes of the broker."""
+
+    def broker_unavailable(self) -> bytes:
+        """Return what to tell a client whose broker can't be reached."""
+
+    def farewell(self, reason_code: int) -> bytes:
+        """Return what to tell a client whose connection the relay ends."""
+
+
+class Services(Protocol):
+    """What all crossings of a relay share."""
+
+    tap: Tap
+
+    @property
+    def link(self) -> Link:
+        """The link in force."""
+
+    def line(self, client_id: str, connection: int, direction: Direction) -> Line:
+        """Return the line of a client's connection, which is numbered among the client's."""
+
+    def number_of(self, client_id: str) -> int:
+        """Count one more connection of a client."""
+
+    def note_opened(self, info: ConnectionOpened) -> None:
+        """Record that a connection was made."""
+
+    def spawn(self, crossing: Crossing) -> None:
+        """Connect the crossing to its broker."""
+
+    def finished(self, crossing: Crossing) -> None:
+        """Forget the crossing."""
+
+    def fail(self, error: CaptureError) -> None:
+        """Stop the relay."""
+
+
+class Hold(enum.IntFlag):
+    """Why a side is not read from."""
+
+    CONNECTING = 1
+    FULL = 2
+    LINK = 4
+
+
+LINGER_S = 30.0
+"""How long a side may take to accept its last bytes after the other has gone."""
+
+
+class Crossing:
+    """Carries one connection; both sockets report here."""
+
+    __slots__ = (
+        "_announced",
+        "_broker_holds",
+        "_client_holds",
+        "_connecting",
+        "_down",
+        "_ended_by",
+        "_eof_waits",
+        "_loop",
+        "_reason",
+        "_services",
+        "_up",
+        "_waiting",
+        "broker",
+        "client",
+        "ending_since_s",
+        "info",
+        "opened_at_s",
+        "pending_bytes",
+        "pending_since_s",
+        "talk",
+        "upstream",
+        "upstreams",
+        "usage",
+    )
+
+    def __init__(
+        self, services: Services, talk: Talk, upstreams: Upstreams, info: ConnectionOpened
+    ) -> None:
+        self._services = services
+        self._loop = asyncio.get_running_loop()
+        self.talk = talk
+        self.upstreams = upstreams
+        self.info = info
+        self.upstream = ""
+        self._announced = info.tls != "passthrough"
+        self.client: asyncio.Transport | None = None
+        self.broker: asyncio.Transport | None = None
+        self.usage = Usage(connections=1)
+        self.opened_at_s = self._loop.time()
+        self.ending_since_s: float | None = None
+        self.pending_since_s: float | None = None
+        self.pending_bytes = 0
+        self._connecting = self._eof_waits = False
+        self._waiting: list[bytes] = []
+        self._client_holds = self._broker_holds = Hold(0)
+        self._reason = self._ended_by = ""
+        link, loop = services.link, self._loop
+        self._up = LinkQueue(
+            link,
+            Direction.UP,
+            write=self._write_up,
+            hold=self._hold_client_for_link,
+            reset=self._reset_by_link,
+            loop=loop,
+        )
+        self._down = LinkQueue(
+            link,
+            Direction.DOWN,
+            write=self._write_down,
+            hold=self._hold_broker_for_link,
+            reset=self._reset_by_link,
+            loop=loop,
+        )
+
+    # -- what comes -----------------------------------------------------------------------------
+
+    def client_received(self, data: bytes) -> None:
+        """Take bytes of the client."""
+        if self._reason:
+            return
+        effects = self.talk.from_client(data, self._services.tap.now_ns())
+        if not self._announced:
+            self._announce()
+        if self._up.line is None and self.talk.client_id is not None:
+            self._draw_lines(self.talk.client_id)
+        if not self._recorded(effects, self.usage.up):
+            return
+        if effects.forward:
+            self._up.push(effects.forward)
+        if effects.replies and self.client is not None:
+            self.client.write(b"".join(effects.replies))
+        if effects.ends:
+            self.end("relay", effects.ends)
+
+    def broker_received(self, data: bytes) -> None:
+        """Take bytes of the broker."""
+        if self._reason and self._ended_by == "relay":
+            return
+        effects = self.talk.from_broker(data, self._services.tap.now_ns())
+        if not self._recorded(effects, self.usage.down):
+            return
+        if effects.forward:
+            self._down.push(effects.forward)
+        if effects.replies and self.broker is not None:
+            self.broker.write(b"".join(effects.replies))
+        if effects.ends:
+            self.end("relay", effects.ends)
+
+    def _recorded(self, effects: Effects, count: Count) -> bool:
+        """Write the packets to the session, before any of them goes on."""
+        records = effects.records
+        if not records:
+            return True
+        try:
+            self._services.tap.write(records)
+        except CaptureError as error:
+            self._services.fail(error)
+            return False
+        count.bytes += effects.bytes
+        count.packets += effects.packets
+        count.messages += effects.messages
+        count.refused += effects.refused
+        count.marked += effects.marked
+        return True
+
+    def _announce(self) -> None:
+        """Record the connection, where that had to wait for the name in its TLS hello."""
+        self._announced = True
+        self.info = msgspec.structs.replace(self.info, sni=self.talk.server_name)
+        self._services.note_opened(self.info)
+
+    def _draw_lines(self, client_id: str) -> None:
+        nth = self._services.number_of(client_id)
+        self._up.line = self._services.line(client_id, nth, Direction.UP)
+        self._down.line = self._services.line(client_id, nth, Direction.DOWN)
+
+    # -- what goes ------------------------------------------------------------------------------
+
+    def _write_up(self, data: bytes) -> None:
+        if self.broker is not None:
+            self.broker.write(data)
+            return
+        self._waiting.append(data)
+        if not self._connecting and not self._reason:
+            self._connecting = True
+            self.hold_client(Hold.CONNECTING, True)
+            self._services.spawn(self)
+
+    def _write_down(self, data: bytes) -> None:
+        if self.client is not None:
+            self.client.write(data)
+
+    async def connect(self) -> None:
+        """Connect to the broker; the client is told where none answers."""
+        try:
+            upstream = await self.upstreams.connect(BrokerSide(self))
+        except UnavailableError as error:
+            if self.client is not None and not self._reason:
+                self.client.write(self.talk.broker_unavailable())
+            self.end("relay", f"no broker: {error}")
+            return
+        self.upstream = str(upstream)
+        self.hold_client(Hold.CONNECTING, False)
+
+    def broker_opened(self, transport: asyncio.Transport) -> None:
+        """Send what waited for the connection."""
+        self.broker = transport
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            transport.write(b"".join(waiting))
+        if self.client is None or self._reason:
+            transport.close()
+        elif self._eof_waits:
+            self.client_half_closed()
+
+    # -- back-pressure --------------------------------------------------------------------------
+
+    def hold_client(self, why: Hold, on: bool) -> None:
+        """Stop, or go on, reading from the client."""
+        before = self._client_holds
+        self._client_holds = before | why if on else before & ~why
+        _read(self.client, before, self._client_holds)
+
+    def hold_broker(self, why: Hold, on: bool) -> None:
+        """Stop, or go on, reading from the broker."""
+        before = self._broker_holds
+        self._broker_holds = before | why if on else before & ~why
+        _read(self.broker, before, self._broker_holds)
+
+    def _hold_client_for_link(self, on: bool) -> None:
+        self.hold_client(Hold.LINK, on)
+
+    def _hold_broker_for_link(self, on: bool) -> None:
+        self.hold_broker(Hold.LINK, on)
+
+    # -- the end --------------------------------------------------------------------------------
+
+    def end(self, by: str, reason: str) -> None:
+        """Let both sides have what was forwarded to them, then close."""
+        if self._reason:
+            return
+        self._reason, self._ended_by = reason, by
+        self.ending_since_s = self._loop.time()
+        self._up.finish(self._close_broker)
+        self._down.finish(self._close_client)
+        if self.client is None and self.broker is None:
+            self._over()
+
+    def abort(self, by: str, reason: str) -> None:
+        """Cut both sides, whatever they had still to get."""
+        if not self._reason:
+            self._reason, self._ended_by = reason, by
+        for transport in (self.client, self.broker):
+            if transport is not None:
+                transport.abort()
+
+    def _reset_by_link(self) -> None:
+        self._loop.call_soon(self.abort, "relay", "link: reset")
+
+    def _close_client(self) -> None:
+        if self.client is not None:
+            self.client.close()
+
+    def _close_broker(self) -> None:
+        if self.broker is not None:
+            self.broker.close()
+
+    def client_half_closed(self) -> bool:
+        """Pass the client's end of stream on; keep carrying what the broker still says."""
+        if self.client is None or self.client.get_extra_info("sslcontext") is not None:
+            self.end("client", "client closed")
+            return False
+        if self.broker is None and self._connecting:
+            self._eof_waits = True
+            return True
+        if self.broker is None or not self.broker.can_write_eof():
+            self.end("client", "client closed")
+            return False
+        self.ending_since_s = self._loop.time()
+        self._up.finish(self._eof_to_broker)
+        return True
+
+    def _eof_to_broker(self) -> None:
+        if self.broker is not None and not self.broker.is_closing():
+            with contextlib.suppress(OSError, RuntimeError):
+                self.broker.write_eof()
+
+    def client_lost(self, error: Exception | None) -> None:
+        """Close the other side when the client is gone."""
+        self.client = None
+        self.hold_broker(Hold.FULL, False)
+        self._down.drop()
+        self.end("client", _why("client", error))
+        self._over()
+
+    def broker_lost(self, error: Exception | None) -> None:
+        """Close the other side when the broker is gone."""
+        self.broker = None
+        self.hold_client(Hold.FULL, False)
+        self._up.drop()
+        self.end("broker", _why("broker", error))
+        self._over()
+
+    def _over(self) -> None:
+        if self.client is not None or self.broker is not None or self.opened_at_s < 0:
+            return
+        self.opened_at_s = -1.0
+        if not self._announced:
+            self._announce()
+        tap = self._services.tap
+        self._up.drop()
+        self._down.drop()
+        try:
+            tap.note(
+                ConnectionClosed(self.info.connection, tap.now_ns(), self._reason, self._ended_by)
+            )
+        except CaptureError as failure:
+            self._services.fail(failure)
+        self._services.finished(self)
+
+
+def _read(transport: asyncio.Transport | None, before: Hold, after: Hold) -> None:
+    if transport is None or transport.is_closing() or bool(before) == bool(after):
+        return
+    if after:
+        transport.pause_reading()
+    else:
+        transport.resume_reading()
+
+
+def _why(who: str, error: Exception | None) -> str:
+    return f"{who} closed" if error is None else f"{who} lost: {error}"
+
+
+class BrokerSide(Side):
+    """The broker's leg of a crossing."""
+
+    __slots__ = ("_crossing",)
+
+    def __init__(self, crossing: Crossing) -> None:
+        self._crossing = crossing
+
+    def opened(self, transport: asyncio.Transport) -> None:
+        """Report."""
+        self._crossing.broker_opened(transport)
+
+    def received(self, data: bytes) -> None:
+        """Report."""
+        self._crossing.broker_received(data)
+
+    def half_closed(self) -> bool:
+        """Close: brokers say nothing more, and hear nothing more."""
+        self._crossing.end("broker", "broker closed")
+        return False
+
+    def lost(self, error: Exception | None) -> None:
+        """Report."""
+        self._crossing.broker_lost(error)
+
+    def full(self, is_full: bool) -> None:
+        """Slow the client down."""
+        self._crossing.hold_client(Hold.FULL, is_full)

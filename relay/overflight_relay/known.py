@@ -1,0 +1,141 @@
+"""What the relay knows of one connection, from the packets that crossed on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from overflight_contract.identity import is_payload
+from overflight_contract.mqtt import (
+    ConnAck,
+    Connect,
+    Packet,
+    PacketType,
+    PubAck,
+    PubComp,
+    Publish,
+    PubRec,
+    PubRel,
+    SubAck,
+    Subscribe,
+    UnsubAck,
+    Unsubscribe,
+    Version,
+)
+
+_FAILED: Final = 0x80
+
+
+class Known:
+    """The state of one connection that rules and refusals depend on.
+
+    `sent` are the packet ids (two bytes) of the client that are in flight upstream; `received`
+    those of the broker that the client may acknowledge.
+    """
+
+    __slots__ = (
+        "aliases",
+        "certificate_name",
+        "client_id",
+        "credential",
+        "credentials",
+        "ended",
+        "now_ns",
+        "packet",
+        "payload",
+        "published",
+        "rate_window",
+        "received",
+        "released",
+        "sent",
+        "session_present",
+        "username",
+        "version",
+    )
+
+    def __init__(
+        self,
+        credentials: Mapping[str, str] | None = None,
+        certificate_name: str | None = None,
+    ) -> None:
+        """`credentials` are the configured user names and passwords."""
+        self.credentials = credentials or {}
+        self.certificate_name = certificate_name
+        self.version: Version | None = None
+        self.client_id = ""
+        self.payload: str | None = None
+        self.username: str | None = None
+        self.credential = "none"
+        self.session_present = False
+        self.ended = False
+        self.packet = b""
+        self.now_ns = 0
+        self.published = 0
+        self.rate_window: list[float] = []
+        self.aliases: dict[int, str] = {}
+        self.sent: set[bytes] = set()
+        self.received: set[bytes] = set()
+        self.released: set[bytes] = set()
+
+    def topic_of(self, publish: Publish) -> str:
+        """Return the topic of a PUBLISH of the client, its alias resolved; "" where unknown."""
+        alias = publish.properties.topic_alias if publish.properties is not None else None
+        if publish.topic or alias is None:
+            return publish.topic
+        return self.aliases.get(alias, "")
+
+    def connected(self, connect: Connect) -> None:
+        """Take note of the CONNECT, before it is judged."""
+        self.version = connect.version
+        self.client_id = connect.client_id
+        self.payload = connect.client_id if is_payload(connect.client_id) else None
+        self.username = connect.username
+        self.credential = self._credential(connect)
+
+    def _credential(self, connect: Connect) -> str:
+        """Say how user name and password fit the configuration: none, matched or unknown."""
+        if connect.username is None and connect.password is None:
+            return "none"
+        if connect.password is None and connect.username == connect.client_id:
+            return "matched"
+        expected = self.credentials.get(connect.username or "")
+        if expected is not None and (connect.password or b"") == expected.encode():
+            return "matched"
+        return "unknown"
+
+    def forwarded_up(self, packet: Packet) -> None:
+        """Take note of a packet of the client that goes on to the broker."""
+        if isinstance(packet, Publish):
+            self._published(packet)
+        elif isinstance(packet, Subscribe | Unsubscribe):
+            self.sent.add(packet.packet_id.to_bytes(2))
+        elif isinstance(packet, PubAck | PubComp):
+            self.received.discard(packet.packet_id.to_bytes(2))
+            self.released.discard(packet.packet_id.to_bytes(2))
+        elif isinstance(packet, PubRec):
+            if packet.reason_code >= _FAILED:
+                self.received.discard(packet.packet_id.to_bytes(2))
+        elif packet.type is PacketType.DISCONNECT:
+            self.ended = True
+
+    def _published(self, packet: Publish) -> None:
+        self.published += 1
+        if packet.packet_id is not None:
+            self.sent.add(packet.packet_id.to_bytes(2))
+        if packet.properties is not None and packet.properties.topic_alias and packet.topic:
+            self.aliases[packet.properties.topic_alias] = packet.topic
+
+    def forwarded_down(self, packet: Packet) -> None:
+        """Take note of a packet of the broker that goes on to the client."""
+        if isinstance(packet, Publish):
+            if packet.packet_id is not None:
+                self.received.add(packet.packet_id.to_bytes(2))
+        elif isinstance(packet, PubAck | PubComp | SubAck | UnsubAck):
+            self.sent.discard(packet.packet_id.to_bytes(2))
+        elif isinstance(packet, PubRec):
+            if packet.reason_code >= _FAILED:
+                self.sent.discard(packet.packet_id.to_bytes(2))
+        elif isinstance(packet, PubRel):
+            self.released.add(packet.packet_id.to_bytes(2))
+        elif isinstance(packet, ConnAck):
+            self.session_present = packet.session_present

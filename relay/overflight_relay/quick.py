@@ -1,0 +1,108 @@
+"""The fast path: runs of canonical PUBLISH packets, judged by one expression in C.
+
+A payload that catches up sends thousands of PUBLISH packets in a row. One regular expression for
+its connection finds them, and what it finds is good in every respect that the default policy
+knows: topic, identity, schema, canonical spelling, no RETAIN, no properties. What remains to be
+compared are two lengths and two numbers of each. It answers "all good" or nothing; who gets
+nothing takes the slow path.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import starmap
+from operator import gt
+from typing import Final, NamedTuple
+
+from overflight_contract import fastpath
+from overflight_contract.mqtt import Version
+from overflight_contract.topics import Kind, topic_for
+
+_LONGEST: Final = 1024
+_LENGTHS: Final = [
+    bytes(((size - 3) & 127 | 128, (size - 3) >> 7)) if size > 130 else b""
+    for size in range(_LONGEST)
+]
+"""The remaining length, as it must be written, of a packet of so many bytes."""
+
+_length_of = _LENGTHS.__getitem__
+
+
+class Run(NamedTuple):
+    """Packets from the start of some data, all good."""
+
+    packets: tuple[bytes, ...]
+    packet_ids: tuple[bytes, ...]
+    used: int
+
+
+QuickCheck = Callable[[bytes], Run | None]
+
+
+@lru_cache(maxsize=512)
+def publish_check(payload: str, version: Version, qos: int) -> QuickCheck:
+    """Return the check for PUBLISH packets of `payload`, one of its connections, one QoS."""
+    pattern = re.compile(_expression(payload, version, qos), re.DOTALL)
+    findall = pattern.findall
+
+    def check(data: bytes) -> Run | None:
+        found = findall(data)
+        if not found:
+            return None
+        packets, lengths, _, packet_ids, seqs, helds = zip(*found, strict=True)
+        sizes = list(map(len, packets))
+        used = sum(sizes)
+        if used != len(data) and not data.startswith(b"".join(packets)):
+            return None
+        if list(lengths) != list(map(_length_of, sizes)):
+            return None
+        if any(starmap(gt, zip(map(int, helds), map(int, seqs), strict=True))):
+            return None
+        return Run(packets, packet_ids if qos else (), used)
+
+    return check
+
+
+def _expression(payload: str, version: Version, qos: int) -> bytes:
+    position = _text(topic_for(payload, Kind.POSITION))
+    navigation = _text(topic_for(payload, Kind.NAVIGATION))
+    first = {0: rb"0", 1: rb"[2:]", 2: rb"[4<]"}[qos]
+    packet_id = rb"((?!\x00\x00)..)" if qos else rb"()"
+    properties = rb"\x00" if version is Version.V5 else rb""
+    return (
+        rb"("
+        + first
+        + rb"([\x80-\xff].)(?:("
+        + position
+        + rb")|"
+        + navigation
+        + rb")"
+        + packet_id
+        + properties
+        + fastpath.HEAD
+        + rb"(?(3)"
+        + fastpath.POSITION_TAIL
+        + rb"|"
+        + fastpath.NAVIGATION_TAIL
+        + rb"))"
+    )
+
+
+def _text(topic: str) -> bytes:
+    return re.escape(len(topic).to_bytes(2) + topic.encode())
+
+
+_ACKS = re.compile(rb"(@\x02((?!\x00\x00)..))", re.DOTALL)
+
+
+def puback_run(data: bytes) -> Run | None:
+    """Return the run of plain PUBACK packets that `data` is, if it is nothing else."""
+    if data[:2] != b"@\x02" or len(data) % 4:
+        return None
+    found = _ACKS.findall(data)
+    if len(found) * 4 != len(data):
+        return None
+    packets, packet_ids = zip(*found, strict=True)
+    return Run(packets, packet_ids, len(data))
