@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sys
 import time
 from pathlib import Path
 
 from overflight.replay import arguments as read
 from overflight.replay.clock import Clock
-from overflight.replay.player import Manner, Player, Target
+from overflight.replay.connections import Manner, Target
+from overflight.replay.keyboard import hint, keyboard, show_progress
+from overflight.replay.player import Player
 from overflight.replay.report import Report
 from overflight.replay.rewriting import Rewriter
 from overflight.replay.timeline import Selection, Timeline
@@ -42,6 +45,12 @@ def build(parser: argparse.ArgumentParser) -> None:
     _what(parser)
     _how(parser)
     _who(parser)
+    parser.add_argument(
+        "--progress",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="in a terminal, show a progress bar and take keys (default)",
+    )
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
 
 
@@ -130,7 +139,8 @@ def run(args: argparse.Namespace) -> int:
     path = Path(args.file)
     with open_session(path) as session:
         timeline, manner = _timeline(args, session, path), _manner(args, session)
-    report = asyncio.run(_play(args, timeline, manner))
+        span = (session.start_ns or 0, session.end_ns or 0)
+    report = asyncio.run(_play(args, timeline, manner, span))
     if args.json:
         print(json.dumps(report.as_dict()))
     else:
@@ -138,10 +148,22 @@ def run(args: argparse.Namespace) -> int:
     return Exit.OK if report.complete else Exit.FAILED
 
 
-async def _play(args: argparse.Namespace, timeline: Timeline, manner: Manner) -> Report:
+async def _play(
+    args: argparse.Namespace, timeline: Timeline, manner: Manner, span: tuple[int, int]
+) -> Report:
     clock = Clock(args.speed, time.monotonic)
     player = Player(timeline, _target(args), manner, clock)
-    return await player.run()
+    if not args.progress or not sys.stderr.isatty():
+        return await player.run()
+    with keyboard(player) as keys:
+        if keys:
+            hint(lambda text: print(text, file=sys.stderr))
+        drawing = asyncio.create_task(show_progress(player, *span), name="replay progress")
+        try:
+            return await player.run()
+        finally:
+            drawing.cancel()
+            await asyncio.gather(drawing, return_exceptions=True)
 
 
 def _timeline(args: argparse.Namespace, session: SessionReader, path: Path) -> Timeline:
@@ -154,6 +176,7 @@ def _timeline(args: argparse.Namespace, session: SessionReader, path: Path) -> T
         count=args.count,
         refused=args.refused,
         flat=args.flat,
+        raw=not args.rename and args.shift_time is None and args.qos is None,
     )
     return Timeline(lambda: open_session(path), selection)
 

@@ -15,6 +15,7 @@ from typing import Final, cast
 
 import msgspec
 
+from overflight.replay.timeline import topic_end
 from overflight_contract.errors import UnavailableError
 from overflight_contract.mqtt import (
     ConnAck,
@@ -38,6 +39,7 @@ from overflight_contract.mqtt import (
     decode,
     encode,
     encode_publish,
+    split_publish,
 )
 from overflight_contract.mqtt.reasons import RETURN_CODES, reason_name
 from overflight_contract.mqtt.vocabulary import PROTOCOL_NAMES
@@ -120,10 +122,19 @@ class Client(asyncio.Protocol):
             encode_publish(topic, payload, qos=qos, packet_id=packet_id, version=self.version)
         )
 
-    def send_raw(self, packet: bytes) -> None:
-        """Send the bytes of a PUBLISH of QoS 0 as they are."""
-        self._out.append(packet)
-        self._out_bytes += len(packet)
+    def publish_recorded(self, packet: bytes, version: int) -> None:
+        """Send a recorded PUBLISH without properties, its bytes as they are but for its id."""
+        qos = packet[0] >> 1 & 3
+        if (version == Version.V5) != (self.version is Version.V5):
+            _, _, _, topic, _, offset = split_publish(packet, version)
+            self.publish_plain(topic, packet[offset:], qos)
+        elif qos:
+            end = topic_end(packet)
+            packet_id = self._new_id(qos).to_bytes(2)
+            first = bytes((packet[0] & 0xF7,))
+            self._send(b"".join((first, packet[1:end], packet_id, packet[end + 2 :])))
+        else:
+            self._send(packet)
 
     def subscribe(self, packet: Subscribe | Unsubscribe) -> None:
         """Send SUBSCRIBE or UNSUBSCRIBE under a new packet id."""

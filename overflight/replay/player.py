@@ -4,66 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
-import msgspec
-
-from overflight.replay.client import Client, open_client
 from overflight.replay.clock import Clock
+from overflight.replay.connections import FLAT, Connections, Manner, Target
 from overflight.replay.report import Lateness, Report
-from overflight.replay.rewriting import Rewriter
-from overflight.replay.scene import Scene, Standing
-from overflight.replay.timeline import Cue, Timeline
+from overflight.replay.scene import Scene
+from overflight.replay.timeline import Cue, Raw, Timeline
 from overflight_contract.dissect import PacketView
-from overflight_contract.errors import UnavailableError
-from overflight_contract.mqtt import (
-    Connect,
-    Disconnect,
-    Publish,
-    Subscribe,
-    Unsubscribe,
-    Version,
-)
-from overflight_contract.mqtt.vocabulary import PROTOCOL_NAMES
-from overflight_ground.ingest.address import BrokerAddress
+from overflight_contract.mqtt import Connect, Publish, Subscribe, Unsubscribe
 
-SETTLE_S: Final = 30.0
-"""How long acknowledgements may take at the end of a connection."""
 _YIELD_EVERY: Final = 200
-FLAT: Final = 0
-"""Number of the one connection of a flat replay."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where to play to, and as whom."""
-
-    address: BrokerAddress
-    tls: ssl.SSLContext | None = None
-    username: str | None = None
-    password: bytes | None = None
-    version: Version | None = None
-    """Instead of the recorded one; a flat replay takes 3.1.1 without it."""
-    client_id: str = ""
-    """Of a flat replay."""
-
-
-@dataclass(frozen=True)
-class Manner:
-    """How to play."""
-
-    flat: bool = False
-    qos: int | None = None
-    """Instead of the recorded one."""
-    loops: int | None = 1
-    """How often; `None` is for ever."""
-    lazy: bool = False
-    """Open a connection only when it has something to say."""
-    rewriter: Rewriter = field(default_factory=Rewriter)
 
 
 class Player:
@@ -82,15 +35,13 @@ class Player:
         self.clock = clock
         self.report = Report()
         self.position_ns = 0
+        self.at_ns: int | None = None
+        """Recorded time of what was played last."""
         self._timeline = timeline
-        self._target = target
         self._manner = manner
-        self._on_message = on_message
         self._now = now
         self._late = Lateness()
-        self._clients: dict[int, Client] = {}
-        self._standing: dict[int, Standing] = {}
-        self._retained: set[str] = set()
+        self._connections = Connections(target, manner, self.report, on_message)
         self._wake = asyncio.Event()
         self._seek_ns: int | None = None
         self._steps = 0
@@ -126,11 +77,10 @@ class Player:
             while not self._stopped and self._goes_on():
                 self.clock.seek(0)
                 await self._once()
-                await self._end_connections()
+                await self._connections.end_all()
                 self.report.loops += 1
         finally:
-            for client in self._clients.values():
-                client.drop()
+            self._connections.drop_all()
         self._finish(started)
         return self.report
 
@@ -156,16 +106,27 @@ class Player:
                 if cue.position_ns < start_ns:
                     scene.take(cue)
                     continue
-                await self._enter(scene)
+                await self._connections.enter(scene)
                 self.clock.seek(start_ns)
                 scene = None
             number += 1
-            if not await self._wait_for(cue.position_ns, number):
+            if not self._is_due(number) and not await self._wait_for(cue.position_ns, number):
                 return self._taken_seek()
             await self._play(cue)
         if scene is not None:
-            await self._enter(scene)
+            await self._connections.enter(scene)
         return None
+
+    def _is_due(self, number: int) -> bool:
+        """Tell, as fast as can be, whether nothing but speed counts right now."""
+        clock = self.clock
+        return (
+            clock.speed is None
+            and number % _YIELD_EVERY != 0
+            and self._seek_ns is None
+            and not clock.paused
+            and not self._stopped
+        )
 
     def _taken_seek(self) -> int | None:
         found, self._seek_ns = self._seek_ns, None
@@ -183,22 +144,18 @@ class Player:
                     if self.clock.speed is not None:
                         self._late.add(late_s)
                     elif number % _YIELD_EVERY == 0:
-                        self._flush()
+                        self._connections.flush()
                         await asyncio.sleep(0)
                     return True
             elif self._steps:
                 self._steps -= 1
                 self.clock.seek(position_ns)
                 return True
-            self._flush()
+            self._connections.flush()
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(None if due_s is None else -late_s):
                     await self._wake.wait()
-
-    def _flush(self) -> None:
-        for client in self._clients.values():
-            client.flush()
 
     def _finish(self, started: float) -> None:
         report = self.report
@@ -211,10 +168,12 @@ class Player:
     # playing
 
     async def _play(self, cue: Cue) -> None:
-        self.position_ns = cue.position_ns
+        self.position_ns, self.at_ns = cue.position_ns, cue.at_ns
         view = cue.view
-        if view is None or view.type == "disconnect":
-            await self._part(cue.connection, None if view is None else view.decoded)
+        if isinstance(view, Raw):
+            await self._recorded(cue.connection, view)
+        elif view is None or view.type == "disconnect":
+            await self._connections.end(cue.connection, None if view is None else view.decoded)
         elif view.type == "publish":
             await self._publish(cue.connection, view)
         else:
@@ -226,12 +185,9 @@ class Player:
             return
         self.report.packets += 1
         if isinstance(packet, Connect):
-            await self._part(connection, None)
-            self._standing[connection] = Standing(packet)
-            if not self._manner.lazy:
-                await self._client(connection)
+            await self._connections.begin(connection, packet)
             return
-        client = await self._client(connection)
+        client = await self._connections.client(connection)
         rewriter = self._manner.rewriter
         if isinstance(packet, Subscribe):
             client.subscribe(rewriter.subscribe(packet, client.version))
@@ -243,141 +199,27 @@ class Player:
         if not isinstance(packet, Publish) or view.topic is None:
             self._timeline.left_out.malformed += 1
             return
-        client = await self._client(FLAT if self._manner.flat else connection)
+        client = await self._connections.client(FLAT if self._manner.flat else connection)
         if client.full:
             await client.wait()
         if client.lost is not None:
             self.report.not_sent += 1
             return
-        self._send(client, packet, view.topic)
+        self._connections.send(client, packet, view.topic)
         self.report.packets += 1
         self.report.messages += 1
         self.report.bytes += view.size
 
-    def _send(self, client: Client, packet: Publish, topic: str) -> None:
-        sent = self._manner.rewriter.publish(packet, topic, client.version)
-        qos = self._manner.qos
-        if qos is not None and qos != sent.qos:
-            sent = msgspec.structs.replace(sent, qos=qos, packet_id=None)
-        if sent.retain:
-            (self._retained.add if sent.payload else self._retained.discard)(sent.topic)
-        client.publish(sent)
-
-    async def _part(self, connection: int, packet: object) -> None:
-        """End one connection as it was ended: with DISCONNECT, or without."""
-        self._standing.pop(connection, None)
-        client = self._clients.pop(connection, None)
-        if client is None:
+    async def _recorded(self, connection: int, raw: Raw) -> None:
+        number = FLAT if self._manner.flat else connection
+        client = self._connections.ready(number) or await self._connections.client(number)
+        if client.full:
+            await client.wait()
+        if client.lost is not None:
+            self.report.not_sent += 1
             return
-        await client.settle(SETTLE_S)
-        if isinstance(packet, Disconnect):
-            self.report.packets += 1
-            await client.close(packet)
-        else:
-            client.drop()
-        self._account(client)
-
-    async def _end_connections(self) -> None:
-        """Say goodbye on what is still open at the end of the session."""
-        for connection in list(self._clients):
-            client = self._clients.pop(connection)
-            await client.settle(SETTLE_S)
-            await client.close()
-            self._account(client)
-        self._standing.clear()
-
-    def _account(self, client: Client) -> None:
+        client.publish_recorded(raw.data, raw.version)
         report = self.report
-        report.acknowledged += client.acknowledged
-        report.refused_by_broker += client.refused
-        report.unacknowledged += client.in_flight
-        report.received += client.received
-        report.reasons += client.reasons
-
-    # connections
-
-    async def _client(self, connection: int) -> Client:
-        """Return the open client of a connection; open it, or open it again after a loss."""
-        client = self._clients.get(connection)
-        if client is not None and client.lost is None:
-            return client
-        if client is not None:
-            self.report.lost_connections += 1
-            self._account(client)
-            if self.report.lost_connections > MAX_LOST:
-                raise UnavailableError(f"the broker keeps closing connections: {client.lost}")
-        standing = self._standing.get(connection)
-        connect = self._introduction(connection, standing)
-        client = await open_client(
-            connect, self._target.address, self._target.tls, self._on_message
-        )
-        self._clients[connection] = client
-        self.report.connections += 1
-        label = client.version.label
-        self.report.versions[label] = self.report.versions.get(label, 0) + 1
-        return client
-
-    def _introduction(self, connection: int, standing: Standing | None) -> Connect:
-        """Return the CONNECT to send: the recorded one under new names, or one of our own."""
-        target = self._target
-        version = target.version
-        if self._manner.flat or standing is None or standing.connect is None:
-            chosen = version or Version.V311
-            made = Connect(
-                client_id=target.client_id if self._manner.flat else f"replay-{connection}",
-                keep_alive=60,
-                version=chosen,
-                protocol_name=PROTOCOL_NAMES[chosen],
-            )
-        else:
-            recorded = standing.connect
-            made = self._manner.rewriter.connect(recorded, version or recorded.version)
-        return msgspec.structs.replace(
-            made, username=target.username or _username(made, target), password=target.password
-        )
-
-    async def _enter(self, scene: Scene) -> None:
-        """Bring about the state of a scene: connections, subscriptions, retained values."""
-        if self._manner.flat:
-            await self._restore(scene, FLAT)
-            return
-        for connection in list(self._clients):
-            if connection not in scene.connections:
-                await self._part(connection, Disconnect())
-        for connection, standing in scene.connections.items():
-            known = connection in self._clients
-            self._standing[connection] = standing
-            if known or self._manner.lazy:
-                continue
-            client = await self._client(connection)
-            if standing.subscriptions:
-                wanted = Subscribe(
-                    packet_id=1, subscriptions=tuple(standing.subscriptions.values())
-                )
-                client.subscribe(self._manner.rewriter.subscribe(wanted, client.version))
-        await self._restore(scene, next(iter(scene.connections), FLAT))
-
-    async def _restore(self, scene: Scene, connection: int) -> None:
-        """Publish the retained values of a scene, and clear those that it does not have."""
-        rename = self._manner.rewriter.topic
-        gone = self._retained - {rename(topic) for topic in scene.retained}
-        if not scene.retained and not gone:
-            return
-        client = await self._client(connection)
-        for topic in sorted(gone):
-            client.publish(Publish(topic=topic, retain=True))
-            self._retained.discard(topic)
-        for topic, view in scene.retained.items():
-            packet = view.decoded
-            assert isinstance(packet, Publish)
-            self._send(client, packet, topic)
-            self.report.restored += 1
-        await client.settle(SETTLE_S)
-
-
-MAX_LOST: Final = 100
-
-
-def _username(made: Connect, target: Target) -> str | None:
-    """Return the recorded user name; before version 5 one without a password is kept too."""
-    return made.username if target.password is None else made.username or made.client_id
+        report.packets += 1
+        report.messages += 1
+        report.bytes += len(raw.data)

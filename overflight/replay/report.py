@@ -78,8 +78,10 @@ class Report:
     def lines(self) -> list[str]:
         """Put it into lines for people."""
         lines = [
-            (f"{self.messages} messages on {self.connections} connections in "
-            f"{self.elapsed_s:.1f} s ({self.per_s:,.0f}/s), {self.acknowledged} acknowledged")
+            (
+                f"{self.messages} messages on {self.connections} connections in "
+                f"{self.elapsed_s:.1f} s ({self.per_s:,.0f}/s), {self.acknowledged} acknowledged"
+            )
         ]
         if self.late_p99_ms:
             lines.append(

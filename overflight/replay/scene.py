@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from overflight.replay.timeline import Cue
+from overflight.replay.timeline import Cue, Raw
 from overflight_contract.dissect import PacketView
 from overflight_contract.mqtt import Connect, Publish, Subscribe, Subscription, Unsubscribe
 
@@ -28,6 +28,8 @@ class Scene:
     def take(self, cue: Cue) -> None:
         """Take in one cue."""
         view = cue.view
+        if isinstance(view, Raw):
+            return
         if view is None or view.type == "disconnect":
             self.connections.pop(cue.connection, None)
             return

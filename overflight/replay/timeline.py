@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from overflight_contract.dissect import Dissector, PacketView
 from overflight_contract.filters import Predicate
-from overflight_contract.mqtt.vocabulary import PacketType
+from overflight_contract.mqtt.vocabulary import Version
 from overflight_contract.session.model import (
     ConnectionClosed,
     ConnectionOpened,
@@ -27,6 +27,13 @@ _PLAYED = frozenset(
 )
 
 
+class Raw(NamedTuple):
+    """A PUBLISH that can be sent as it was recorded: no alias, not retained, nothing to change."""
+
+    data: bytes
+    version: int
+
+
 class Cue(NamedTuple):
     """One thing to do: play a packet, or let a connection end."""
 
@@ -34,7 +41,7 @@ class Cue(NamedTuple):
     at_ns: int
     """When it crossed, recorded time."""
     connection: int
-    view: PacketView | None
+    view: PacketView | Raw | None
     """The packet; `None` says that the connection was closed."""
 
 
@@ -49,6 +56,8 @@ class Selection:
     count: int | None = None
     refused: bool = False
     flat: bool = False
+    raw: bool = False
+    """Nothing is changed on the way, so most messages need not be taken apart."""
 
 
 @dataclass
@@ -96,21 +105,30 @@ class Timeline:
             position += step if chosen.gap_ns is None else min(step, chosen.gap_ns)
             before_ns = max(at_ns, before_ns)
             yield Cue(position, at_ns, connection, view)
-            count += view is not None and view.type == "publish"
+            count += isinstance(view, Raw) or (view is not None and view.type == "publish")
             if chosen.count is not None and count >= chosen.count:
                 return
 
-    def _wanted(self) -> Iterator[tuple[int, int, PacketView | None]]:
+    def _wanted(self) -> Iterator[tuple[int, int, PacketView | Raw | None]]:
         dissector = Dissector()
+        raw = self._selection.raw and self._selection.only is None
+        versions: dict[int, int] = {}
         for item in self._items():
             if isinstance(item, SessionPacket):
+                version = versions.get(item.connection)
+                if version is not None and raw and _is_raw(item, version):
+                    yield item.crossed_at_ns, item.connection, Raw(item.data, version)
+                    continue
                 view = dissector.view(item)
+                if view.type == "connect" and view.version is not None:
+                    versions[item.connection] = view.version
                 if self._is_played(item, view):
                     yield item.crossed_at_ns, item.connection, view
             elif isinstance(item, ConnectionOpened):
                 dissector.opened(item.connection, opaque=item.tls == "passthrough")
             elif isinstance(item, ConnectionClosed):
                 dissector.closed(item.connection)
+                versions.pop(item.connection, None)
                 yield item.at_ns, item.connection, None
 
     def _is_played(self, packet: SessionPacket, view: PacketView) -> bool:
@@ -134,12 +152,23 @@ class Timeline:
         return False
 
 
-PLAYED_TYPES = frozenset(
-    {
-        PacketType.CONNECT,
-        PacketType.PUBLISH,
-        PacketType.SUBSCRIBE,
-        PacketType.UNSUBSCRIBE,
-        PacketType.DISCONNECT,
-    }
-)
+def _is_raw(packet: SessionPacket, version: int) -> bool:
+    """Tell whether a packet is a whole PUBLISH that the relay let through, plain and not retained.
+
+    In version 5 only those without properties, since an alias is one.
+    """
+    data = packet.data
+    if data[0] & 0xF1 != 0x30 or packet.direction or packet.verdict or packet.part:
+        return False
+    if version != Version.V5:
+        return True
+    end = topic_end(data) + (2 if data[0] & 6 else 0)
+    return end < len(data) and data[end] == 0
+
+
+def topic_end(publish: bytes) -> int:
+    """Return where the topic of a whole PUBLISH ends."""
+    start = 2
+    while publish[start - 1] > 127:
+        start += 1
+    return start + 2 + (publish[start] << 8) + publish[start + 1]
