@@ -8,6 +8,7 @@ from typing import Final, Self
 
 from overflight_contract.errors import InputError
 from overflight_contract.session import layout
+from overflight_contract.session.journal import has_journal
 from overflight_contract.session.layout import Block
 from overflight_contract.session.model import Item
 from overflight_contract.session.resume import resume
@@ -67,6 +68,8 @@ class SessionWriter:
         if not self._folder and (rotate_bytes is not None or rotate_s is not None):
             raise InputError(f"{path}: only a session in a folder rotates; leave out {SUFFIX}")
         self._first_ns: int | None = None
+        if self._folder:
+            self._end_older()
         self._file = self._open(_newest(path) if self._folder else path, 0, 1)
 
     @property
@@ -129,8 +132,19 @@ class SessionWriter:
         number = int(done.path.stem) + 1
         self._file = self._open(_numbered(self.path, number), done.sequence, done.next_connection)
         self._first_ns = None
-        self._step("rotated")
-        done.close()
+        try:
+            self._step("rotated")
+            done.close()
+        except BaseException:
+            done.abandon()
+            raise
+
+    def _end_older(self) -> None:
+        """Close files that a kill during rotation left open."""
+        newest = _newest(self.path)
+        for path in session_files(self.path):
+            if path != newest and has_journal(path):
+                self._open(path, 0, 1).close()
 
     def _open(self, path: Path, first_sequence: int, next_connection: int) -> FileWriter:
         resumed = resume(
@@ -148,7 +162,11 @@ class SessionWriter:
             step=self._step,
         )
         if resumed.note is not None:
-            file.write(layout.pack_items([resumed.note], file.sequence))
+            try:
+                file.write(layout.pack_items([resumed.note], file.sequence))
+            except BaseException:
+                file.abandon()
+                raise
         return file
 
 

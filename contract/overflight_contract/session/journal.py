@@ -109,6 +109,11 @@ def sealed_segments(path: Path) -> list[Path]:
     return [entry for _, entry in numbered]
 
 
+def has_journal(path: Path) -> bool:
+    """Tell whether the session file `path` has a journal: it is being written, or was killed."""
+    return current(path).exists() or bool(sealed_segments(path))
+
+
 def current(path: Path) -> Path:
     """Name the segment being written beside the session file `path`."""
     return path.with_name(path.name + SUFFIX)

@@ -55,6 +55,7 @@ def resume(
             "format_version": str(layout.FORMAT_VERSION),
             "session_id": secrets.token_hex(16),
             "first_sequence": str(first_sequence),
+            "first_connection": str(next_connection),
         }
         chunkfile.create(path, identity, metadata)
         step("created")
@@ -166,6 +167,7 @@ def _numbers(catalogue: Catalogue, tail: Tail) -> tuple[int, int]:
     closed = catalogue.metadata.get(layout.CLOSED_RECORD, {}) if catalogue.closed else {}
     sequence = catalogue.first_sequence
     connections = [header.next_connection for header in tail.headers]
+    connections.append(int(catalogue.metadata["overflight"].get("first_connection", "1")))
     if tail.headers:
         sequence = max(sequence, *(header.first_sequence for header in tail.headers))
     elif closed:

@@ -67,6 +67,7 @@ class FileWriter:
         self._chunk_bytes = chunk_bytes
         self._step = step
         self._error: OSError | None = None
+        self._abandoned = False
         self._retired: list[Path] = []
         self._flushed_at: int | None = None
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -124,14 +125,19 @@ class FileWriter:
     def close(self) -> None:
         """Write the end of the file and remove the journal; raises `OSError` where it can't."""
         segment = self._segment
-        if self._error is None:
-            self._do(lambda: self._finish(segment), strict=False)
-        self.abandon()
+        try:
+            if self._error is None:
+                self._do(lambda: self._finish(segment), strict=False)
+        finally:
+            self.abandon()
         if self._error is not None:
             raise self._error
 
     def abandon(self) -> None:
         """Close the files as they are; the journal stays for the next writer."""
+        if self._abandoned:
+            return
+        self._abandoned = True
         if self._thread is not None:
             self._jobs.put(None)
             self._thread.join()
