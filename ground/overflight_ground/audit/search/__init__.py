@@ -1,0 +1,1 @@
+"""Search of kept image content in the traffic."""

@@ -1,0 +1,255 @@
+"""Search of the kept pictures in the traffic: as they are, and in every form of `alphabets`.
+
+`Finder` indexes the pictures once, in shards of bounded size, and scans streams against each.
+Forms are undone up to `DEPTH` times (base64 of gzip of base64). What is found is compared byte by
+byte, so a finding is never an accident; what is missed is said in docs/audit.md.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from overflight_ground.audit.search import alphabets, packings
+from overflight_ground.audit.search.fingerprints import SMALLEST_RUN, Bytes, Index, Run, as_bytes
+from overflight_ground.audit.search.signatures import find_signatures
+from overflight_ground.audit.search.streams import Collected, Stream
+from overflight_ground.audit.traffic import Packet
+
+DEPTH: Final = 3
+SHARD_BYTES: Final = 1 << 27
+BUDGET_BYTES: Final = 1 << 32
+"""Decoded bytes that are searched at the most; beyond it the search says that it is incomplete."""
+_GROUP_BYTES: Final = 1 << 26
+
+
+class Picture(NamedTuple):
+    """A kept picture: its name in reports, and its bytes when asked for."""
+
+    name: str
+    sha256: str
+    size: int
+    load: Callable[[], bytes]
+
+
+class Hit(NamedTuple):
+    """Bytes of a picture found: `length` of them from `offset` of the picture on."""
+
+    picture: int
+    offset: int
+    length: int
+    form: str
+    stream: str
+    first: Packet
+    last: Packet
+
+
+class Found(NamedTuple):
+    """One picture found in one form: how many of its bytes, and where it begins and ends."""
+
+    picture: Picture
+    form: str
+    stream: str
+    matched_bytes: int
+    longest_run: int
+    first: Packet
+    last: Packet
+
+
+class Beginning(NamedTuple):
+    """The signature of an image file."""
+
+    name: str
+    form: str
+    stream: str
+    first: Packet
+    last: Packet
+
+
+@dataclass(slots=True)
+class SearchResult:
+    """What a search found, and how much it looked at."""
+
+    found: list[Found] = field(default_factory=list)
+    beginnings: list[Beginning] = field(default_factory=list)
+    pictures: int = 0
+    picture_bytes: int = 0
+    scanned_bytes: int = 0
+    decoded_bytes: int = 0
+    complete: bool = True
+
+
+@dataclass(slots=True)
+class _Shard:
+    first_picture: int
+    starts: list[int]
+    index: Index
+    turned: Index | None = None
+
+
+class Finder:
+    """Looks for pictures in streams."""
+
+    def __init__(self, pictures: Iterable[Picture], *, disguises: bool = True) -> None:
+        """`disguises`: also look for bytes in reverse and XORed with a constant."""
+        self.pictures = list(pictures)
+        self._disguises = disguises
+
+    def search(self, collected: Collected) -> SearchResult:
+        """Search what was collected."""
+        result = SearchResult(
+            pictures=len(self.pictures), picture_bytes=sum(p.size for p in self.pictures)
+        )
+        hits: list[Hit] = []
+        raw = list(_raw(collected))
+        result.scanned_bytes = sum(len(stream.data) for stream in raw)
+        unpacked = list(self._forms(collected, raw, result))
+        for form, stream in unpacked:
+            for found in find_signatures(stream.data):
+                first, last = _ends(stream)
+                result.beginnings.append(Beginning(found.name, form, stream.name, first, last))
+        result.beginnings = _first_of_each(result.beginnings)
+        for shard in self._shards():
+            for form, stream in unpacked:
+                hits += self._hits(shard, form, stream)
+        result.found = _merge(self.pictures, hits)
+        return result
+
+    def _forms(
+        self, collected: Collected, raw: list[Stream], result: SearchResult
+    ) -> Iterator[tuple[str, Stream]]:
+        for stream in raw:
+            yield "as it is", stream
+        seen: set[int] = set()
+        for stream in collected.streams():
+            yield from self._undone("", stream, DEPTH, seen, result)
+
+    def _undone(
+        self, form: str, stream: Stream, depth: int, seen: set[int], result: SearchResult
+    ) -> Iterator[tuple[str, Stream]]:
+        key = hash(stream.data)
+        if key in seen or len(stream.data) < SMALLEST_RUN:
+            return
+        seen.add(key)
+        result.decoded_bytes += len(stream.data)
+        if result.decoded_bytes > BUDGET_BYTES:
+            result.complete = False
+            return
+        yield form or "as it is", stream
+        if self._disguises and depth >= DEPTH - 1:
+            yield _chain(form, "reversed"), stream._replace(data=stream.data[::-1])
+        if not depth:
+            return
+        for name, data in _inner(stream.data):
+            inner = stream._replace(data=data)
+            yield from self._undone(_chain(form, name), inner, depth - 1, seen, result)
+
+    def _shards(self) -> Iterator[_Shard]:
+        start = 0
+        while start < len(self.pictures):
+            bodies: list[bytes] = []
+            starts, total = [], 0
+            while start + len(bodies) < len(self.pictures) and total < SHARD_BYTES:
+                body = self.pictures[start + len(bodies)].load()
+                starts.append(total)
+                total += len(body)
+                bodies.append(body)
+            yield _Shard(start, starts, Index.of(b"".join(bodies)))
+            start += len(bodies)
+
+    def _hits(self, shard: _Shard, form: str, stream: Stream) -> Iterator[Hit]:
+        body = as_bytes(stream.data)
+        for run in shard.index.scan(body):
+            yield from self._hit(shard, run, form, stream)
+
+    def _hit(self, shard: _Shard, run: Run, form: str, stream: Stream) -> Iterator[Hit]:
+        at = bisect.bisect_right(shard.starts, run.there) - 1
+        offset = run.there - shard.starts[at]
+        picture = shard.first_picture + at
+        length = min(run.length, self.pictures[picture].size - offset)
+        if length < SMALLEST_RUN:
+            return
+        first, last = _ends(stream, run) if form == "as it is" else _ends(stream)
+        yield Hit(picture, offset, length, form, stream.name, first, last)
+
+
+def _chain(form: str, name: str) -> str:
+    return f"{form}, then {name}" if form else name
+
+
+def _inner(data: bytes) -> Iterator[tuple[str, bytes]]:
+    yield from alphabets.decoded(data)
+    yield from packings.unpacked(data)
+
+
+def _raw(collected: Collected) -> Iterator[Stream]:
+    """Yield the traffic connection by connection, in bodies of bounded size that overlap."""
+    for (_, number), packets in sorted(collected.raw.items()):
+        group: list[Packet] = []
+        size = 0
+        for packet in packets:
+            group.append(packet)
+            size += len(packet.data)
+            if size >= _GROUP_BYTES:
+                yield Stream(f"connection {number}", b"".join(p.data for p in group), tuple(group))
+                group, size = group[-2:], sum(len(p.data) for p in group[-2:])
+        yield Stream(f"connection {number}", b"".join(p.data for p in group), tuple(group))
+
+
+def _ends(stream: Stream, run: Run | None = None) -> tuple[Packet, Packet]:
+    if run is None or sum(len(p.data) for p in stream.packets) != len(stream.data):
+        return stream.packets[0], stream.packets[-1]
+    ends = np.cumsum([len(p.data) for p in stream.packets])
+    first = int(np.searchsorted(ends, run.here, side="right"))
+    last = int(np.searchsorted(ends, run.here + run.length - 1, side="right"))
+    return stream.packets[first], stream.packets[last]
+
+
+def _first_of_each(beginnings: list[Beginning]) -> list[Beginning]:
+    kept: dict[tuple[str, int, int], Beginning] = {}
+    for found in beginnings:
+        kept.setdefault((found.name, found.first.file, found.first.sequence), found)
+    return list(kept.values())
+
+
+def _merge(pictures: list[Picture], hits: list[Hit]) -> list[Found]:
+    """Put the runs of a picture in one form together; keep its fullest form."""
+    groups: dict[tuple[int, str, str], list[Hit]] = {}
+    for hit in hits:
+        groups.setdefault((hit.picture, hit.form, hit.stream), []).append(hit)
+    found = [
+        Found(
+            pictures[picture],
+            form,
+            stream,
+            _union(group),
+            max(hit.length for hit in group),
+            min((hit.first for hit in group), key=_order),
+            max((hit.last for hit in group), key=_order),
+        )
+        for (picture, form, stream), group in groups.items()
+    ]
+    best: dict[str, Found] = {}
+    for item in sorted(found, key=lambda f: (-f.matched_bytes, len(f.form), f.stream, f.form)):
+        best.setdefault(item.picture.name, item)
+    return sorted(best.values(), key=lambda f: (-f.matched_bytes, f.picture.name))
+
+
+def _order(packet: Packet) -> tuple[int, int]:
+    return packet.file, packet.sequence
+
+
+def _union(hits: list[Hit]) -> int:
+    total, reached = 0, 0
+    for hit in sorted(hits, key=lambda h: h.offset):
+        end = hit.offset + hit.length
+        total += max(0, end - max(reached, hit.offset))
+        reached = max(reached, end)
+    return total
+
+
+__all__ = ["Bytes", "Finder", "Found", "Picture", "SearchResult"]

@@ -1,0 +1,65 @@
+"""What the audit takes from a session: packets and connections as plain values."""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+
+class Crossing(enum.IntEnum):
+    """What became of a packet at the relay."""
+
+    CROSSED = 0
+    MARKED = 1
+    """Against the policy, let through (``observe``)."""
+    REFUSED = 2
+    """Did not cross; an attempt."""
+
+
+class Part(enum.IntEnum):
+    """Whether a recorded item is a whole packet or a piece of one too large to collect."""
+
+    WHOLE = 0
+    FIRST = 1
+    MIDDLE = 2
+    LAST = 3
+
+
+class Packet(NamedTuple):
+    """One recorded packet (or piece). `sequence` and `file` lead back to the session."""
+
+    crossed_at_ns: int
+    connection: int
+    up: bool
+    crossing: Crossing
+    reason: str
+    data: bytes
+    part: Part
+    sequence: int
+    file: int = 0
+
+    @property
+    def crossed(self) -> bool:
+        """True where the packet went on."""
+        return self.crossing is not Crossing.REFUSED
+
+
+class Connection(NamedTuple):
+    """One connection of the session."""
+
+    connection: int
+    opened_at_ns: int
+    peer: str
+    tls: str
+    """``none``, ``terminated`` or ``passthrough`` (opaque)."""
+    sni: str | None
+    file: int = 0
+
+
+class Gap(NamedTuple):
+    """A time of which the session does not vouch: the relay was away, or the file is damaged."""
+
+    from_ns: int | None
+    until_ns: int | None
+    what: str
+    file: int = 0

@@ -1,0 +1,5 @@
+"""Recovery: takes in what came back from a flight, and never writes to it."""
+
+from overflight_ground.recover.run import RecoverInputs, Recovery, recover
+
+__all__ = ["RecoverInputs", "Recovery", "recover"]

@@ -1,0 +1,84 @@
+"""``overflight leak``: try to get a kept picture out, to see who notices."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+from pathlib import Path
+from typing import Final
+
+from overflight.leaks.sending import publish_packet, send
+from overflight_contract.commandline import Exit, host_port, subcommand
+from overflight_contract.errors import InputError
+from overflight_contract.identity import check_payload
+from overflight_contract.topics import Kind, topic_for
+from overflight_contract.vault import read_vault, vault_folder
+
+_DEFAULT_PORT: Final = 1883
+
+
+def build(parser: argparse.ArgumentParser) -> None:
+    """Add the commands of ``overflight leak``."""
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    picture = subcommand(
+        commands,
+        "picture",
+        "publish a kept picture in three ways, as the payload",
+        run=run_picture,
+        examples=(
+            "overflight leak picture --vault run/vault --to mqtt://127.0.0.1:1884 --payload HAB-01",
+        ),
+    )
+    picture.add_argument(
+        "--vault", type=Path, required=True, metavar="DIR", help="the vault with the picture"
+    )
+    picture.add_argument(
+        "--to", required=True, metavar="URL", help="the relay, as mqtt://127.0.0.1:1884"
+    )
+    picture.add_argument(
+        "--payload", required=True, metavar="NAME", help="the payload in whose name to connect"
+    )
+    picture.add_argument("--json", action="store_true", help="print the attempts as JSON")
+
+
+def run_picture(args: argparse.Namespace) -> int:
+    """Try three ways; the exit status is 0 whatever became of them."""
+    payload = check_payload(args.payload)
+    relay = host_port(args.to.rpartition("//")[2].rstrip("/"), _DEFAULT_PORT)
+    name, data = smallest_picture(args.vault)
+    topic = topic_for(payload, Kind.POSITION)
+    attempts = [
+        ("as it is, as a position", topic, data),
+        ("as base64 in a position message", topic, in_position(data)),
+        ("in a topic that the contract does not have", f"overflight/1/{payload}/image", data),
+    ]
+    sent = [
+        send(relay, payload, what, [publish_packet(where, body)]) for what, where, body in attempts
+    ]
+    if args.json:
+        print(json.dumps({"picture": name, "attempts": [attempt._asdict() for attempt in sent]}))
+        return Exit.OK
+    print(f"the picture {name}, {len(data):,} bytes")
+    for attempt in sent:
+        print(f"{attempt.what}: {attempt.outcome}")
+    return Exit.OK
+
+
+def smallest_picture(vault: Path) -> tuple[str, bytes]:
+    """Return name and bytes of the smallest picture of a vault; raises `InputError`."""
+    place = vault_folder(vault)
+    there = [entry for entry in read_vault(vault) if (place / entry.file).is_file()]
+    if not there:
+        raise InputError(f"there is no picture in {vault}")
+    entry = min(there, key=lambda e: (e.bytes, e.file))
+    return entry.file, (place / entry.file).read_bytes()
+
+
+def in_position(data: bytes) -> bytes:
+    """Return a position message with a picture in a key that the contract does not have."""
+    text = base64.b64encode(data).decode()
+    return json.dumps(
+        {"flight": "20230128T060000Z-7f3a", "seq": 1, "lat_deg": 48.1, "note": text},
+        separators=(",", ":"),
+    ).encode()

@@ -1,0 +1,109 @@
+"""A whole audit over a small clean flight, and over the same with something wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from overflight.leaks import scene as scenes
+from overflight_contract import mqtt
+from overflight_contract.session import Verdict as Relay
+from overflight_ground.audit import AuditInputs, AuditReport, Verdict, run_audit
+from overflight_ground.audit.report import from_json, to_json
+from overflight_ground.audit.terminal import to_text
+
+Make = Callable[..., scenes.Scene]
+
+
+def audit(scene: scenes.Scene, **changes: object) -> AuditReport:
+    given: dict[str, object] = {
+        "sessions": [scene.session], "store": str(scene.store), "vaults": [scene.vault],
+    }  # fmt: skip
+    return run_audit(AuditInputs(**{**given, **changes}))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    def made(**options: object) -> scenes.Scene:
+        return scenes.make_scene(tmp_path / "scene", **options)  # type: ignore[arg-type]
+
+    return made
+
+
+@pytest.mark.parametrize("version", [mqtt.Version.V311, mqtt.Version.V5])
+def test_clean_flight_holds(make: Make, version: mqtt.Version) -> None:
+    report = audit(make(version=version))
+    assert report.verdict is Verdict.HELD, report.reasons
+    assert report.exit_status == 0
+    assert (report.sent, report.crossed, report.stored, report.lost) == (120, 120, 120, 0)
+    assert report.unexplained_bytes == 0
+    assert report.images_kept == 6
+    assert report.finding_counts == {}
+    device = report.fixed_bytes + report.explained_bytes
+    assert device == report.bytes_crossed
+    assert report.bytes_crossed + report.bytes_down == report.session_bytes
+
+
+def test_same_inputs_same_bytes(make: Make) -> None:
+    scene = make(messages=40)
+    one, two = to_json(audit(scene)), to_json(audit(scene))
+    assert one == two
+    assert from_json(one) == audit(scene)
+
+
+def leak(scene_make: Make, verdict: Relay, body: bytes | None = None) -> scenes.Scene:
+    data = body if body is not None else scenes.picture(2)
+    publish = mqtt.Publish(topic="overflight/1/HAB-01/position", payload=data, qos=1, packet_id=9)
+    packet = mqtt.encode(publish, mqtt.Version.V311)
+    at = scenes.START_NS + 3_600_000_000_123
+    connect = mqtt.encode(
+        mqtt.Connect(
+            client_id="HAB-01", clean_start=False, keep_alive=30, version=mqtt.Version.V311
+        ),
+        mqtt.Version.V311,
+    )
+    return scene_make(
+        extra=[
+            scenes.Up(at, 7, connect),
+            scenes.Up(at + 10**9, 7, packet, verdict, "schema: no"),
+        ]
+    )
+
+
+def test_refused_leak_is_listed_and_the_split_held(make: Make) -> None:
+    report = audit(leak(make, Relay.REFUSED))
+    assert report.verdict is Verdict.HELD, report.reasons
+    assert report.refused == 1
+    assert report.unexplained_bytes == 0
+    assert report.tried.search is not None
+    assert report.tried.search.found[0].matched_bytes == len(scenes.picture(2))
+    assert "tried" in to_text(report)
+
+
+def test_marked_leak_breaks_and_names_the_picture(make: Make) -> None:
+    report = audit(leak(make, Relay.MARKED))
+    assert report.verdict is Verdict.BROKEN
+    assert report.exit_status == 1
+    assert report.unexplained_bytes >= len(scenes.picture(2))
+    assert report.search is not None
+    found = report.search.found[0]
+    assert found.matched_bytes == found.picture_bytes == len(scenes.picture(2))
+    assert found.sha256 in found.picture
+    assert found.picture in to_text(report)
+
+
+@pytest.mark.parametrize(
+    ("left_out", "verdict"),
+    [
+        ({"store": None}, Verdict.HELD),
+        ({"sessions": []}, Verdict.UNTOLD),
+        ({"vaults": []}, Verdict.UNTOLD),
+    ],
+    ids=["no store", "no session", "no vault"],
+)
+def test_every_absence_is_named(make: Make, left_out: dict[str, object], verdict: Verdict) -> None:
+    report = audit(make(messages=40), **left_out)
+    assert report.verdict is verdict, report.reasons
+    assert report.unproved
