@@ -33,6 +33,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "replay": Entry("overflight.replay.cli", "play a session to a broker or a payload", "tools"),
     "recover": Entry("overflight_ground.recover_cli", "take in a recovered vault", "ground"),
     "audit": Entry("overflight_ground.audit_cli", "prove what left and what stayed", "ground"),
+    "leak": Entry("overflight.leaks.cli", "try to get a picture out, to see who notices", "all"),
     "completion": Entry("overflight.completion", "print a completion script for your shell"),
 }
 
