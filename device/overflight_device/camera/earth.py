@@ -72,8 +72,8 @@ def ruggedness(lat_deg: Array, lon_deg: Array) -> Array:
 def warmth(lat_deg: float, day_of_year: float) -> float:
     """Return the mean temperature at sea level in degrees Celsius, roughly."""
     season = math.cos(2 * math.pi * (day_of_year - 200.0) / 365.25) * (1 if lat_deg >= 0 else -1)
-    swing = 15.0 * min(abs(lat_deg) / 50.0, 1.0)
-    return 27.0 - 40.0 * math.sin(math.radians(abs(lat_deg))) ** 2 + swing * season - 4.0
+    swing = 18.0 * min(abs(lat_deg) / 50.0, 1.0)
+    return 25.0 - 37.0 * math.sin(math.radians(abs(lat_deg))) ** 2 + swing * season
 
 
 def dryness(lat_deg: float, lon_deg: float) -> float:

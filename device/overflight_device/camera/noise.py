@@ -30,32 +30,58 @@ class Patch(NamedTuple):
 
 
 class Tile:
-    """One square of values, repeated all over the plane."""
+    """One square of values, repeated all over the plane, kept at every halved fineness."""
 
     def __init__(self, values: Grid, repeats: int) -> None:
         """`repeats`: how often it fits around the equator."""
-        self._values = values
-        self._per_m = values.shape[0] * repeats / EQUATOR_M
+        self._levels = [values]
+        while values.shape[0] > 32:
+            values = values[::2, ::2] + values[1::2, ::2] + values[::2, 1::2] + values[1::2, 1::2]
+            values = values * np.float32(0.25)
+            self._levels.append(values)
+        self._per_m = self._levels[0].shape[0] * repeats / EQUATOR_M
 
     def over(
         self, patch: Patch, shift_m: tuple[float, float] = (0.0, 0.0), *, sharp: bool = False
     ) -> Grid:
-        """Return its values over `patch`; `shift_m` moves the tile east and south."""
-        size = self._values.shape[0]
-        left = (patch.left_m - shift_m[0]) * self._per_m
-        top = (patch.top_m - shift_m[1]) * self._per_m
-        width, height = patch.width_m * self._per_m, patch.height_m * self._per_m
-        first_x, first_y = math.floor(left) - 2, math.floor(top) - 2
-        xs = np.arange(first_x, math.ceil(left + width) + 3) % size
-        ys = np.arange(first_y, math.ceil(top + height) + 3) % size
-        crop = self._values.take(ys, axis=0).take(xs, axis=1)
-        x, y = left - first_x, top - first_y
-        drawn = Image.fromarray(crop).resize(
-            (patch.columns, patch.rows),
-            Image.Resampling.NEAREST if sharp else Image.Resampling.BICUBIC,
-            box=(x, y, x + width, y + height),
-        )
-        return np.asarray(drawn)
+        """Return its values over `patch`; `shift_m` moves the tile east and south.
+
+        `sharp` keeps edges; otherwise values are interpolated where the tile is the coarser one.
+        """
+        texels = self._per_m * patch.width_m / patch.columns
+        level = 0 if texels < 1.5 else min(round(math.log2(texels)), len(self._levels) - 1)
+        values = self._levels[level]
+        per_m = self._per_m / 2**level
+        left, top = (patch.left_m - shift_m[0]) * per_m, (patch.top_m - shift_m[1]) * per_m
+        width, height = patch.width_m * per_m, patch.height_m * per_m
+        if sharp or texels >= 0.9:
+            return _nearest(values, patch, (left, top, width, height))
+        return _interpolated(values, patch, (left, top, width, height))
+
+
+def _nearest(values: Grid, patch: Patch, box: tuple[float, float, float, float]) -> Grid:
+    size = values.shape[0]
+    xs = np.floor(box[0] + (np.arange(patch.columns) + 0.5) * (box[2] / patch.columns))
+    ys = np.floor(box[1] + (np.arange(patch.rows) + 0.5) * (box[3] / patch.rows))
+    rows = values.take(ys.astype(np.int64) % size, axis=0)
+    found: Grid = rows.take(xs.astype(np.int64) % size, axis=1)
+    return found
+
+
+def _interpolated(values: Grid, patch: Patch, box: tuple[float, float, float, float]) -> Grid:
+    size = values.shape[0]
+    left, top, width, height = box
+    first_x, first_y = math.floor(left) - 2, math.floor(top) - 2
+    xs = np.arange(first_x, math.ceil(left + width) + 3) % size
+    ys = np.arange(first_y, math.ceil(top + height) + 3) % size
+    crop = values.take(ys, axis=0).take(xs, axis=1)
+    x, y = left - first_x, top - first_y
+    smooth = Image.Resampling.BICUBIC if width * 3 < patch.columns else Image.Resampling.BILINEAR
+    drawn = Image.fromarray(crop).resize(
+        (patch.columns, patch.rows), smooth, box=(x, y, x + width, y + height)
+    )
+    found: Grid = np.asarray(drawn)
+    return found
 
 
 def fractal(rng: np.random.Generator, size: int, slope: float) -> Grid:
@@ -68,7 +94,8 @@ def fractal(rng: np.random.Generator, size: int, slope: float) -> Grid:
     spectrum *= frequency**-slope
     spectrum[0, 0] = 0.0
     values = np.fft.irfft2(spectrum, s=(size, size))
-    return (values / values.std()).astype(np.float32)
+    found: Grid = (values / values.std()).astype(np.float32)
+    return found
 
 
 def fields(rng: np.random.Generator, size: int) -> Grid:
@@ -115,4 +142,5 @@ def lights(rng: np.random.Generator, size: int) -> Grid:
         * gain
         for radius, gain in ((0.8, 2.5), (5.0, 9.0))
     )
-    return np.maximum(glow, 0.0).astype(np.float32)
+    found: Grid = np.maximum(glow, 0.0).astype(np.float32)
+    return found

@@ -81,7 +81,7 @@ class SimulatedCamera:
         patch = _patch(scene, fix.alt_msl_m or 0.0, self.columns // 2, self.rows // 2)
         colours = self._terrain.draw(patch, scene)
         colours = _haze(colours, scene, fix.alt_msl_m or 0.0) * self._vignette
-        small = Image.fromarray(np.clip(colours, 0.0, 255.0).astype(np.uint8))
+        small = _image(colours)
         image = small.resize((self.columns, self.rows), Image.Resampling.BICUBIC)
         return ImageChops.add(image, self._grain, 1.0, -128)
 
@@ -103,13 +103,21 @@ def _patch(scene: Scene, alt_m: float, columns: int, rows: int) -> Patch:
     return Patch(x - width / 2, y - height / 2, width, height, columns, rows)
 
 
+def _image(colours: Grid) -> Image.Image:
+    """Turn red, green and blue planes into an image."""
+    planes = np.clip(colours, 0.0, 255.0).astype(np.uint8)
+    return Image.merge("RGB", [Image.fromarray(plane) for plane in planes])
+
+
 def _haze(colours: Grid, scene: Scene, alt_m: float) -> Grid:
     share = np.float32(0.16 * min(1.0, alt_m / 12_000.0))
-    glow = np.array([128.0, 158.0, 198.0], dtype=np.float32) * np.float32(scene.daylight)
-    return colours * (1 - share) + glow * share
+    glow = np.array([128.0, 158.0, 198.0], dtype=np.float32)[:, None, None]
+    colours *= 1 - share
+    colours += glow * np.float32(scene.daylight) * share
+    return colours
 
 
 def _vignette(columns: int, rows: int) -> Grid:
     x = np.linspace(-1.0, 1.0, columns)[None, :]
     y = np.linspace(-1.0, 1.0, rows)[:, None] / _ASPECT
-    return (1.04 - 0.16 * (x * x + y * y)).astype(np.float32)[..., None]
+    return (1.04 - 0.16 * (x * x + y * y)).astype(np.float32)

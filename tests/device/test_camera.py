@@ -1,0 +1,177 @@
+"""Cameras: simulated ground that agrees where pictures overlap, folders, commands, EXIF."""
+
+import io
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from overflight_contract.errors import InputError
+from overflight_contract.exif import is_whole_jpeg, read_facts
+from overflight_contract.messages import Fix as FixMode
+from overflight_device.camera import CameraError, open_camera
+from overflight_device.camera.earth import LandMask, sun_elevation_deg
+from overflight_device.camera.noise import Patch
+from overflight_device.camera.terrain import Scene, Terrain, to_mercator
+from overflight_device.fix import Fix
+
+NOON_NS = 1_675_281_600_250_000_000  # 2023-02-01T20:00:00.250Z, about noon in the Rockies
+
+
+def fix(lat=40.0, lon=-105.0, alt=19_000.0, at_ns=NOON_NS):
+    return Fix(measured_at_ns=at_ns, mode=FixMode.THREE_D, lat_deg=lat, lon_deg=lon, alt_msl_m=alt)
+
+
+@pytest.fixture(scope="module")
+def camera():
+    return open_camera("sim:0.1", seed=1)
+
+
+def pixels(picture):
+    return np.asarray(Image.open(io.BytesIO(picture.data)).convert("RGB"), dtype=float)
+
+
+def test_a_simulated_picture_is_a_jpeg_with_its_facts_in_exif(camera):
+    picture = camera.take(fix(lat=-33.123456, lon=151.654321, alt=-12.3), 7)
+    assert is_whole_jpeg(picture.data)
+    facts = read_facts(picture.data)
+    assert facts.lat_deg == pytest.approx(-33.123456, abs=1e-7)
+    assert facts.lon_deg == pytest.approx(151.654321, abs=1e-7)
+    assert facts.alt_msl_m == -12.3
+    assert facts.serial == 7
+    assert facts.by_gps
+    assert facts.taken_at_ns == picture.taken_at_ns == NOON_NS
+    exif = Image.open(io.BytesIO(picture.data)).getexif()
+    assert "Simulated" in exif[0x010E]
+
+
+def test_the_same_seed_place_and_time_give_the_same_bytes(camera):
+    again = open_camera("sim:0.1", seed=1)
+    assert camera.take(fix(), 1).data == again.take(fix(), 1).data
+    assert camera.take(fix(), 1).data != open_camera("sim:0.1", seed=2).take(fix(), 1).data
+
+
+def test_pictures_differ_by_place_and_by_time(camera):
+    first = pixels(camera.take(fix(), 1))
+    assert np.abs(first - pixels(camera.take(fix(lon=-104.0), 1))).mean() > 3
+    later = pixels(camera.take(fix(at_ns=NOON_NS + 6 * 3600 * 10**9), 1))
+    assert np.abs(first - later).mean() > 3
+
+
+@pytest.mark.parametrize("lon", [-105.0, 179.99])
+def test_overlapping_patches_show_the_same_ground(lon):
+    terrain = Terrain(4)
+    scene = Scene(66.0, lon, 200.0, 1e9, 1.0)
+    x, y = to_mercator(66.0, lon)
+    step = 40.0
+    first = terrain.draw(Patch(x, y, 200 * step, 100 * step, 200, 100), scene)
+    second = terrain.draw(Patch(x + 100 * step, y, 200 * step, 100 * step, 200, 100), scene)
+    a, b = first[:, 10:90, 110:190], second[:, 10:90, 10:90]
+    assert np.abs(a - b).mean() < 2.5
+    assert a.std() > 3
+
+
+def test_water_lies_where_the_sea_is(camera):
+    sea = pixels(camera.take(fix(lat=30.0, lon=-140.0), 1))
+    assert sea[..., 2].mean() > sea[..., 0].mean()
+    land = LandMask()
+    places = {(39.0, -98.0): 1, (30.0, -140.0): 0, (-25.0, 134.0): 1, (62.0, 179.999): 0}
+    for (lat, lon), expected in places.items():
+        assert round(float(land.at(np.array(lat), np.array(lon)))) == expected
+
+
+def test_the_sun_stands_where_it_should():
+    assert sun_elevation_deg(0.0, 0.0, 953_554_500.0) == pytest.approx(90.0, abs=3)  # equinox, noon
+    assert sun_elevation_deg(51.5, 0.0, 1_687_348_800.0) == pytest.approx(61.9, abs=1)  # 21 June
+    assert sun_elevation_deg(51.5, 0.0, 1_687_392_000.0) < -10
+
+
+def test_without_a_position_there_is_nothing_to_draw(camera):
+    assert camera.take(None, 1) is None
+    assert camera.take(Fix(measured_at_ns=1, mode=FixMode.NONE), 1) is None
+
+
+@pytest.mark.parametrize(
+    "spec", ["film", "sim:big", "sim:99", "folder:/nowhere/at/all", "command:", "none:x"]
+)
+def test_a_wrong_camera_is_refused_in_one_sentence(spec):
+    with pytest.raises(InputError):
+        open_camera(spec)
+
+
+def test_no_camera_takes_nothing():
+    camera = open_camera("none")
+    assert camera.take(fix(), 1) is None
+    assert not camera.poll(1)
+
+
+@pytest.fixture
+def jpeg(camera):
+    image = Image.open(io.BytesIO(camera.take(fix(), 1).data))
+    out = io.BytesIO()
+    image.save(out, "JPEG")
+    return out.getvalue()
+
+
+def test_a_command_writes_to_a_file_or_to_its_output(tmp_path, jpeg):
+    source = tmp_path / "source.jpg"
+    source.write_bytes(jpeg)
+    for words in (
+        f"{sys.executable} -c 'import shutil,sys; shutil.copy(*sys.argv[1:])' {source} {{out}}",
+        f"cat {source}",
+    ):
+        picture = open_camera(f"command:{words}").take(fix(), 3)
+        facts = read_facts(picture.data)
+        assert facts.serial == 3
+        assert facts.lat_deg == pytest.approx(40.0)
+        assert pixels(picture).shape == (272, 368, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("false", "ended with 1"),
+        ("/nowhere/camera -o {out}", "can't run"),
+        ("echo no picture", "no whole JPEG"),
+        ("sleep 60", "took over 0.2 s"),
+    ],
+)
+def test_a_failing_command_says_why(words, why):
+    with pytest.raises(CameraError, match=why):
+        open_camera(f"command:{words}", timeout_s=0.2).take(fix(), 1)
+
+
+def test_a_folder_gives_each_complete_picture_once(tmp_path, jpeg):
+    folder, state = tmp_path / "camera", tmp_path / "state.jsonl"
+    folder.mkdir()
+    camera = open_camera(f"folder:{folder}", state=state)
+    path = folder / "IMG_0001.JPG"
+    path.write_bytes(jpeg[:-500])
+    assert not camera.poll(1)
+    assert not camera.poll(1)
+    path.write_bytes(jpeg)
+    camera.poll(1)
+    (picture,) = camera.poll(4, lambda time_ns: fix(lat=12.5, at_ns=time_ns))
+    assert read_facts(picture.data).lat_deg == pytest.approx(12.5)
+    assert picture.serial == 4
+    assert picture.origin == path
+    (again,) = camera.poll(4)
+    assert again.origin == path
+    camera.kept(again)
+    assert not camera.poll(5)
+    assert not open_camera(f"folder:{folder}", state=state).poll(5)
+    assert path.read_bytes() == jpeg
+
+
+def test_a_folder_cameras_clock_is_corrected(tmp_path, camera):
+    from overflight_device.camera.exif import stamped
+
+    bare = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(bare, "JPEG")
+    data = stamped(bare.getvalue(), None, NOON_NS, 1).data
+    (tmp_path / "a.jpg").write_bytes(data)
+    folder = open_camera(f"folder:{tmp_path}", clock_offset_s=3600.5)
+    folder.poll(1)
+    (picture,) = folder.poll(1)
+    assert picture.taken_at_ns == (NOON_NS - 3_600_500_000_000) // 1_000_000 * 1_000_000
