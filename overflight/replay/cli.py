@@ -10,14 +10,25 @@ import time
 from pathlib import Path
 
 from overflight.replay import arguments as read
+from overflight.replay.broker_side import BrokerSide
 from overflight.replay.clock import Clock
+from overflight.replay.comparing import DEFAULT_IGNORED, IGNORABLE, ignoring
 from overflight.replay.connections import Manner, Target
+from overflight.replay.conversation import conversations, of_client
 from overflight.replay.keyboard import hint, keyboard, show_progress
 from overflight.replay.player import Player
 from overflight.replay.report import Report
 from overflight.replay.rewriting import Rewriter
+from overflight.replay.serving import conclude, serve
 from overflight.replay.timeline import Selection, Timeline
-from overflight_contract.commandline import Exit, HelpFormatter, duration_s, epilog
+from overflight_contract.commandline import (
+    Exit,
+    HelpFormatter,
+    HostPort,
+    duration_s,
+    epilog,
+    host_port,
+)
 from overflight_contract.errors import InputError
 from overflight_contract.filters import compile_filter
 from overflight_contract.mqtt import Version
@@ -29,6 +40,7 @@ EXAMPLES = (
     "overflight replay flight.mcap --to mqtt://localhost --flat --speed max",
     "overflight replay flight.mcap --to mqtt://localhost --from 20m --until 40m --speed 10",
     "overflight replay flight.mcap --to mqtt://localhost --rename HAB-01=TEST-01 --shift-time now",
+    "overflight replay flight.mcap --as broker --listen 127.0.0.1:1884   a payload under test",
 )
 VERSIONS = {version.label: version for version in Version}
 
@@ -45,6 +57,7 @@ def build(parser: argparse.ArgumentParser) -> None:
     _what(parser)
     _how(parser)
     _who(parser)
+    _as_broker(parser)
     parser.add_argument(
         "--progress",
         action=argparse.BooleanOptionalAction,
@@ -132,8 +145,43 @@ def _who(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--key-file", metavar="FILE", help="key of the client certificate")
 
 
+def _as_broker(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("playing the broker to a payload under test")
+    group.add_argument(
+        "--as",
+        choices=("clients", "broker"),
+        default="clients",
+        help="whose part is played: the clients', to a broker, or the broker's, to a payload",
+    )
+    group.add_argument(
+        "--listen",
+        type=host_port,
+        default=HostPort("127.0.0.1", 1883),
+        metavar="HOST:PORT",
+        help="where the payload under test connects (default: 127.0.0.1:1883)",
+    )
+    group.add_argument("--client", metavar="ID", help="whose recorded connections are played")
+    group.add_argument(
+        "--ignore",
+        type=ignoring,
+        default=DEFAULT_IGNORED,
+        metavar="LIST",
+        help=f"what need not be as recorded: {', '.join(IGNORABLE)}, or nothing "
+        f"(default: {','.join(sorted(DEFAULT_IGNORED))})",
+    )
+    group.add_argument(
+        "--timeout",
+        type=duration_s,
+        default=60.0,
+        metavar="TIME",
+        help="give up when the payload says nothing for that long (default: 60s)",
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Replay as `args` say; status 1 where something was not played or not acknowledged."""
+    if vars(args)["as"] == "broker":
+        return _run_as_broker(args)
     if args.to is None:
         raise InputError("say where to play to: --to mqtt://HOST")
     path = Path(args.file)
@@ -146,6 +194,20 @@ def run(args: argparse.Namespace) -> int:
     else:
         print("\n".join(report.lines()))
     return Exit.OK if report.complete else Exit.FAILED
+
+
+def _run_as_broker(args: argparse.Namespace) -> int:
+    if args.to is not None:
+        raise InputError("--as broker listens, so it takes --listen instead of --to")
+    with open_session(Path(args.file)) as session:
+        several = of_client(conversations(session), args.client)
+    side = BrokerSide(several, args.ignore, Rewriter(dict(args.rename)))
+
+    def listening(address: HostPort) -> None:
+        print(f"waiting for {several[0].client_id} on {address}", file=sys.stderr, flush=True)
+
+    asyncio.run(serve(side, args.listen, args.timeout, listening))
+    return conclude(side, as_json=args.json, timeout_s=args.timeout)
 
 
 async def _play(
