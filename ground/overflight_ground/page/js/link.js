@@ -46,8 +46,7 @@ export function linkNow() {
   if (!when.live) put("speed", String(when.speed), "60");
   put("map", view.map, "globe");
   if (!view.follow) put("follow", "0");
-  if (!view.follow && view.lat !== null) put("at", [view.lat.toFixed(4), view.lon.toFixed(4), view.zoom.toPrecision(4)].join(","));
-  else if (view.zoom !== 1 && view.lat !== null) put("at", [view.lat.toFixed(2), view.lon.toFixed(2), view.zoom.toPrecision(4)].join(","));
+  if (!view.autoZoom && view.lat !== null && (view.zoom !== 1 || !view.follow)) put("at", [view.lat.toFixed(4), view.lon.toFixed(4), view.zoom.toPrecision(4)].join(","));
   put("layers", LAYERS.filter((layer) => view.layers.has(layer)).join("."), DEFAULT_LAYERS.replaceAll(" ", "."));
   put("tab", view.tab, "charts");
   put("fleet", view.fleetFilter, "");

@@ -12,6 +12,7 @@ export const model = {
   alerts: new Map(), // id → alert
   areas: null, // GeoJSON
   predictions: new Map(), // name → as /prediction has it
+  plans: new Map(), // name → { flight, waypoints }
   pictures: [],
   split: null,
   health: null,
@@ -35,6 +36,7 @@ export const view = {
   lat: null,
   zoom: 1,
   follow: true,
+  autoZoom: true, // until a person zooms
   layers: new Set(["night", "areas", "names", "plan", "prediction", "pictures"]),
   tab: "charts",
   fleetFilter: "",

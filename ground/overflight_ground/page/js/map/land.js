@@ -2,9 +2,9 @@
 
 import { geoCircle, geoGraticule, geoPath } from "../../vendor/d3-geo.js";
 import feature from "../../vendor/topojson/feature.js";
-import mesh from "../../vendor/topojson/mesh.js";
 import { Trouble } from "../api.js";
 import { colour } from "../dom.js";
+import { isLight } from "../settings.js";
 import { RAD, subsolar, vector, wrap } from "./sphere.js";
 
 const FILES = { coarse: "vendor/world-110m.json", fine: "vendor/world-50m.json" };
@@ -18,7 +18,7 @@ export async function loadLand(detail) {
   maps[detail] = {
     land: pieces(feature(topology, topology.objects.land)),
     lakes: pieces(feature(topology, topology.objects.lakes)),
-    borders: mesh(topology, topology.objects.countries, (a, b) => a !== b).coordinates.map((line) => piece("LineString", line, line)),
+    borders: feature(topology, topology.objects.borders).geometry.coordinates.map((line) => piece("LineString", line, line)),
   };
 }
 
@@ -28,7 +28,7 @@ export const hasLand = (detail) => detail in maps;
 function pieces(collection) {
   return collection.features.flatMap(({ geometry }) => {
     const polygons = geometry.type === "Polygon" ? [geometry.coordinates] : geometry.coordinates;
-    return polygons.filter((rings) => rings.length).map((rings) => piece("Polygon", rings, rings[0]));
+    return polygons.filter((rings) => rings.length).map((rings) => piece("Polygon", rings, rings.flat()));
   });
 }
 
@@ -129,8 +129,9 @@ function drawNight(context, path, time) {
   const [lat, lon] = subsolar(time);
   const circle = geoCircle().center([wrap(lon + 180), -lat]).precision(3);
   context.fillStyle = colour("night");
+  const share = isLight() ? 0.6 : 1;
   for (const [radius, alpha] of [[89.2, 0.16], [84, 0.12], [78, 0.1], [72, 0.1]]) {
-    context.globalAlpha = alpha;
+    context.globalAlpha = alpha * share;
     context.beginPath();
     path(circle.radius(radius)());
     context.fill();

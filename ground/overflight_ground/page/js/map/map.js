@@ -12,8 +12,9 @@ import { drawMarks } from "./marks.js";
 import { scaleBar } from "./scale.js";
 import { wrap } from "./sphere.js";
 import { traceTrack, trackColour } from "./tracks.js";
+import { zoomToFit } from "./fit.js";
 
-const REST_MS = 180;
+const REST_MS = 180; // the fine map is drawn once the view has been still so long
 const SUN_STEP_MS = 60_000;
 const MANY = 60; // from here on only the chosen track is drawn thick
 
@@ -39,6 +40,7 @@ export function buildMap(element) {
   gestures(stage, eye, { moved });
   new ResizeObserver(resize).observe(root);
   eye.kind = view.map;
+  view.autoZoom = view.lat === null && eye.kind === "globe";
   if (view.lat !== null) {
     eye.look(view.lat, view.lon);
     eye.setZoom(view.zoom);
@@ -69,8 +71,9 @@ function resize() {
   draw();
 }
 
-/** A person moved the map: it no longer follows. */
+/** A person moved the map: it no longer follows; one who only zoomed keeps following, at that zoom. */
 function moved({ zoomOnly = false } = {}) {
+  view.autoZoom = false;
   if (!zoomOnly && view.follow) {
     view.follow = false;
     touch("follow");
@@ -87,6 +90,7 @@ function remember() {
 export function setKind(kind) {
   view.map = eye.kind = kind;
   eye.setZoom(1);
+  view.autoZoom = kind === "globe";
   if (kind === "flat") eye.look(0, PACIFIC);
   else follow(true);
   remember();
@@ -105,6 +109,7 @@ export function pan(dx, dy) {
 
 export function setFollow(on_) {
   view.follow = on_;
+  view.autoZoom = on_ && eye.kind === "globe";
   if (on_) follow(true);
   touch("map link follow");
 }
@@ -125,10 +130,12 @@ function follow(now = false) {
   if (lat === undefined) return;
   const at = eye.place(lat, lon);
   const off = at ? Math.hypot(at[0] - eye.width / 2, at[1] - eye.height / 2) : Infinity;
-  if (now || off > 1.5) {
-    eye.look(lat, lon);
-    remember();
+  if (now || off > 1.5) eye.look(lat, lon);
+  if (view.autoZoom) {
+    const zoom = zoomToFit(eye, lat, lon);
+    if (Math.abs(Math.log(zoom / eye.zoom)) > 0.22) eye.setZoom(zoom);
   }
+  remember();
 }
 
 /** Where a payload is at the time on show: [lat, lon, alt, speed, time], or null. */

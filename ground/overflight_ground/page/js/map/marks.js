@@ -8,6 +8,7 @@ import { when } from "../when.js";
 import { measureText } from "./measure.js";
 import { PLACES } from "./places.js";
 import { EARTH_M, RAD } from "./sphere.js";
+import { waypointsOf } from "../plan.js";
 import { trackColour } from "./tracks.js";
 
 const FONT = 'system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif';
@@ -174,11 +175,11 @@ function label(context, [x, y], text, tone) {
 
 /** Where the payload said it is heading: waypoints it named, and the leg to the next. */
 function drawPlan(context, eye, path, placeOf) {
-  const points = model.plans?.get(view.payload);
-  const payload = model.payloads.get(view.payload);
-  const place = placeOf(payload, selectedTrack());
-  if (!points?.length || !place) return;
-  const line = points.map(({ lat_deg, lon_deg }) => [lon_deg, lat_deg]);
+  const points = waypointsOf(view.payload);
+  const track = selectedTrack();
+  if (!points.length || !track?.length || !placeOf(model.payloads.get(view.payload), track)) return;
+  const [lat, lon] = track.latLon(0);
+  const line = [[lon, lat], ...points.map((point) => [point.lon, point.lat])];
   context.setLineDash([2, 5]);
   context.lineCap = "round";
   context.strokeStyle = colour("text");
@@ -188,8 +189,8 @@ function drawPlan(context, eye, path, placeOf) {
   context.stroke();
   context.setLineDash([]);
   context.lineCap = "butt";
-  for (const { lat_deg, lon_deg, number } of points) {
-    const at = eye.place(lat_deg, lon_deg);
+  for (const { lat: south, lon: east, number } of points) {
+    const at = eye.place(south, east);
     if (!at) continue;
     context.strokeStyle = colour("text");
     context.strokeRect(at[0] - 3.5, at[1] - 3.5, 7, 7);

@@ -95,7 +95,7 @@ function make(data) {
     axes: axes(),
     series: [{}, ...SERIES.map(({ key, label }) => ({
       label, scale: key === "climb" && settings.units === "metric" ? "speed" : key, stroke: colour(`series-${key}`), width: key === "alt" ? 1.8 : 1.3,
-      fill: key === "alt" ? `${colour("series-alt")}1c` : undefined, points: { show: false },
+      fill: key === "alt" ? `${colour("series-alt")}1c` : undefined, points: { show: false }, spanGaps: true,
     }))],
     hooks: { setCursor: [cursorMoved], draw: [drawNow], ready: [clickable] },
   }, data, host);

@@ -69,9 +69,11 @@ function sentence(state, crossed, kept) {
   if (state === "unknown") return "Before recovery nobody on the ground can know what is on board.";
   const share = (crossed / Math.max(1, crossed + kept.bytes)) * 100;
   const scale = share < 1 ? `Bar to scale, at least ${LEAST_PX} px.` : "Bar to scale.";
-  const label = state === "peek" ? ` ${kept.label || "Read from the payload's disk on this machine."}` : "";
+  const label = state === "peek" ? ` ${asSentence(kept.label || "read from the payload's disk on this machine")}` : "";
   return `${ratio(crossed, kept.bytes)}, ${share < 0.01 ? "under 0.01" : share.toFixed(2)} % crossed. ${scale}${label}`;
 }
+
+const asSentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
 
 /** The audit's verdict, with its bounds; a click leads to the pictures it is about. */
 function showVerdict(element, audit) {

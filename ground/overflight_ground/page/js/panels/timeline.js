@@ -127,7 +127,7 @@ function bars(context, height, x) {
     context.fillStyle = colour("accent");
     context.globalAlpha = at <= shown ? 0.75 : 0.22;
     context.fillRect(left, TOP + tall - bar, wide, bar);
-    if (!count) gap(context, left, TOP + tall, wide);
+    if (!count && !(line.counts[index - 1] && line.counts[index + 1])) gap(context, left, TOP + tall, wide);
   });
   context.globalAlpha = 1;
   context.fillStyle = colour("line-strong");

@@ -124,6 +124,9 @@ function fill(row, item, ring, index) {
   element.title = shown.text;
 }
 
+/** "HAB-01/position"; where there is but one payload, its name would only take room. */
+const named = (payload, kind) => (model.payloads.size === 1 && model.payloads.has(payload) ? kind : `${payload ?? "?"}/${kind}`);
+
 /** What a line says, for either source. */
 export function lineOf(item) {
   if (item.direction) {
@@ -131,14 +134,14 @@ export function lineOf(item) {
     const kind = item.topic ? item.topic.split("/").at(-1) : item.type;
     return {
       at: item.at_ms ?? Date.parse(item.at), direction: item.direction, size: item.size,
-      what: `${item.payload ?? item.client_id ?? "?"}/${refused ? "refused" : kind}`,
+      what: named(item.payload ?? item.client_id, refused ? "refused" : kind),
       text: item.verdict === "ok" ? item.summary : `${item.reason || item.verdict} · ${item.summary}`,
       tone: refused ? "refused" : item.verdict === "marked" ? "marked" : item.type === "publish" ? "" : "quiet",
     };
   }
   const kind = (item.topic ?? "").split("/").at(-1) || item.kind;
   return {
-    at: item.at_ms, direction: "up", size: item.size, what: `${item.payload ?? "?"}/${item.quarantined ? "quarantine" : kind}`,
+    at: item.at_ms, direction: "up", size: item.size, what: named(item.payload, item.quarantined ? "quarantine" : kind),
     text: item.summary ?? "", tone: item.quarantined ? "refused" : "",
   };
 }
