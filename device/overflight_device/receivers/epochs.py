@@ -156,9 +156,9 @@ class Epochs:
             state.track_deg %= 360.0
         if state.geoid_m is not None:
             if state.alt_hae_m is not None and state.alt_msl_m is None:
-                state.alt_msl_m = state.alt_hae_m - state.geoid_m
+                state.alt_msl_m = round(state.alt_hae_m - state.geoid_m, 4)
             elif state.alt_msl_m is not None and state.alt_hae_m is None:
-                state.alt_hae_m = state.alt_msl_m + state.geoid_m
+                state.alt_hae_m = round(state.alt_msl_m + state.geoid_m, 4)
         if state.time_ns is not None:
             self.last = copy.copy(state)
 

@@ -123,7 +123,7 @@ class Framer:
         start = len(self._buffer) if match is None else match.start()
         if start > done:
             between = self._buffer[done:start]
-            self._noise += len(between.strip(b"\r\n"))
+            self._noise += len(between) - between.count(b"\r") - between.count(b"\n")
             self._line_start = between[-1] in b"\r\n"
         return start
 

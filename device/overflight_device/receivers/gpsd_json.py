@@ -29,7 +29,9 @@ def recognise(head: bytes) -> bool:
 class GpsdDecoder:
     """Bytes in, fixes out, one an epoch; nothing raises, what is not used is in `skipped`."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str | None = None) -> None:
+        """`device`: only reports of this one count."""
+        self._device = device
         self.skipped = Skipped()
         self.undated = 0
         self.version: str | None = None
@@ -71,6 +73,8 @@ class GpsdDecoder:
             self.skipped.add("gpsd: not JSON", len(line))
             return None
         kind = report.get("class") if isinstance(report, dict) else None
+        if self._device is not None and report.get("device", self._device) != self._device:
+            return None
         if kind == "TPV":
             return self._tpv(report, len(line))
         if kind == "SKY":

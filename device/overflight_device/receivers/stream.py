@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from overflight_device.fix import Fix
 from overflight_device.receivers.epochs import Epochs
@@ -17,10 +17,11 @@ class ReceiverDecoder:
     """Bytes in, fixes out, one an epoch; nothing raises, what is not used is in `skipped`.
 
     A fix comes out once its epoch is over: with the next one, at `settle` (the line has gone
-    quiet) or at `finish`.
+    quiet) or at `finish`. `on_frame` sees every sentence and message that came whole.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_frame: Callable[[Frame], None] | None = None) -> None:
+        self._on_frame = on_frame
         self._framer = Framer()
         self._epochs = Epochs()
         self._gps_time = GpsTime()
@@ -43,19 +44,24 @@ class ReceiverDecoder:
         return self._decode(self._framer.feed(data))
 
     def settle(self) -> list[Fix]:
-        """The line is quiet: the epoch is over as far as it has come."""
-        return _some(self._epochs.flush())
+        """The line is quiet: return the fix of an epoch that is known to be over.
+
+        While it is not known what ends an epoch, the next one has to tell.
+        """
+        return _some(self._epochs.flush()) if self._epochs.end_known else []
 
     def finish(self) -> list[Fix]:
         """The stream has ended."""
         fixes = self._decode(self._framer.finish())
         for sentence in self._gate.finish():
             fixes += self._sentence(sentence)
-        return fixes + self.settle()
+        return fixes + _some(self._epochs.flush())
 
     def _decode(self, frames: Iterable[Frame]) -> list[Fix]:
         fixes: list[Fix] = []
         for frame in frames:
+            if self._on_frame is not None:
+                self._on_frame(frame)
             if isinstance(frame, Sentence):
                 for sentence in self._gate.admit(frame):
                     fixes += self._sentence(sentence)

@@ -46,6 +46,7 @@ class UbxDecoder:
         self._tow_ms: int | None = None
         self._last_id = -1
         self._ender = -1
+        self._begins = False
 
     def read(self, message: Ubx) -> Reading | None:
         """Return what `message` says; `None` where it is of a kind that says nothing here."""
@@ -56,19 +57,17 @@ class UbxDecoder:
         if known is None or len(message.payload) < known.size:
             return None
         self._epochs.end_known = True
-        reading = known.read(self, message.payload)
         (tow_ms,) = struct.unpack_from("<I", message.payload, known.tow_at)
-        self._cycle(message.message_id, tow_ms, reading)
-        return reading
-
-    def _cycle(self, message_id: int, tow_ms: int, reading: Reading) -> None:
-        if message_id == self._ender:
+        self._begins = self._tow_ms is None or abs(tow_ms - self._tow_ms) > _NEW_EPOCH_MS
+        reading = known.read(self, message.payload)
+        if message.message_id == self._ender:
             reading.report = True
-        if self._tow_ms is None or abs(tow_ms - self._tow_ms) > _NEW_EPOCH_MS:
+        if self._begins:
             self._ender = self._last_id
             self._tow_ms = tow_ms
             reading.clear = True
-        self._last_id = message_id
+        self._last_id = message.message_id
+        return reading
 
     def _pvt(self, payload: bytes) -> Reading:
         year, month, day, hour, minute, second, valid = struct.unpack_from("<H6B", payload, 4)
@@ -78,17 +77,17 @@ class UbxDecoder:
         reading = Reading(mode=_MODES.get(fix, NO_FIX) if flags & _FIX_OK else NO_FIX, sats=sats)
         if valid & _DATE_AND_TIME == _DATE_AND_TIME:
             reading.time_ns = self._utc(year, month, day, hour, minute, second, nano)
-        _place(reading, lat * 1e-7, lon * 1e-7)
-        reading.alt_hae_m, reading.alt_msl_m = hae * 1e-3, msl * 1e-3
-        reading.speed_mps = speed * 1e-3
-        reading.track_deg = heading * 1e-5
-        reading.climb_mps = -down * 1e-3
+        _place(reading, lat / 1e7, lon / 1e7)
+        reading.alt_hae_m, reading.alt_msl_m = hae / 1e3, msl / 1e3
+        reading.speed_mps = speed / 1e3
+        reading.track_deg = heading / 1e5
+        reading.climb_mps = -down / 1e3
         return reading
 
     def _posllh(self, payload: bytes) -> Reading:
         lon, lat, hae, msl = struct.unpack_from("<4i", payload, 4)
-        reading = Reading(alt_hae_m=hae * 1e-3, alt_msl_m=msl * 1e-3)
-        _place(reading, lat * 1e-7, lon * 1e-7)
+        reading = Reading(alt_hae_m=hae / 1e3, alt_msl_m=msl / 1e3)
+        _place(reading, lat / 1e7, lon / 1e7)
         return reading
 
     def _hpposllh(self, payload: bytes) -> Reading:
@@ -97,16 +96,14 @@ class UbxDecoder:
         reading = Reading()
         if len(payload) > 3 and payload[3] & 1:
             return reading  # invalidLlh
-        reading.alt_hae_m = (hae + hae_hp * 0.1) * 1e-3
-        reading.alt_msl_m = (msl + msl_hp * 0.1) * 1e-3
-        _place(reading, (lat + lat_hp * 0.01) * 1e-7, (lon + lon_hp * 0.01) * 1e-7)
+        reading.alt_hae_m = (hae * 10 + hae_hp) / 1e4
+        reading.alt_msl_m = (msl * 10 + msl_hp) / 1e4
+        _place(reading, (lat * 100 + lat_hp) / 1e9, (lon * 100 + lon_hp) / 1e9)
         return reading
 
     def _velned(self, payload: bytes) -> Reading:
         down, _, ground, heading = struct.unpack_from("<iIIi", payload, 12)
-        return Reading(
-            speed_mps=ground * 1e-2, track_deg=heading * 1e-5 % 360.0, climb_mps=-down * 1e-2
-        )
+        return Reading(speed_mps=ground / 100, track_deg=heading / 1e5, climb_mps=-down / 100)
 
     def _status(self, payload: bytes) -> Reading:
         fix, flags = payload[4], payload[5]
@@ -127,7 +124,7 @@ class UbxDecoder:
 
     def _wants_place(self) -> bool:
         """A geodetic position of the same epoch is better than one worked out."""
-        return self._epochs.current.lat_deg is None or self._last_id == -1
+        return self._begins or self._epochs.current.lat_deg is None
 
     def _dop(self, payload: bytes) -> Reading:
         (horizontal,) = struct.unpack_from("<H", payload, 12)

@@ -1,95 +1,205 @@
 """``serial:PORT[?baud=N]``: a GNSS receiver on a serial line.
 
 PORT is a device (``/dev/ttyAMA0``), a pseudo-terminal, or any URL that pyserial knows
-(``socket://HOST:PORT``, ``rfc2217://HOST:PORT``).
+(``socket://HOST:PORT``, ``rfc2217://HOST:PORT``). Without ``baud`` the rate is found by listening.
+``airborne=off`` leaves a u-blox receiver as it is; ``reconnect=off`` ends with the line.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from typing import Final
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import serial
 
 from overflight_contract.errors import InputError, UnavailableError
 from overflight_device.fix import Event, Fix, FlightPlan, SourceOptions
+from overflight_device.receivers.airborne import Airborne
+from overflight_device.receivers.baud import BaudSearch
+from overflight_device.receivers.framing import Frame, Sentence, Ubx
 from overflight_device.receivers.stream import ReceiverDecoder
+from overflight_device.sources.forward import Forward
 
-DEFAULT_BAUD: Final = 9600
-_READ_TIMEOUT_S: Final = 0.2
+_READ_TIMEOUT_S: Final = 0.15
+_GATHER_S: Final = 0.02
+_MOST: Final = 65_536
+_WRITE_TIMEOUT_S: Final = 1.0
+_RETRY_S: Final = (0.5, 1.0, 2.0, 5.0)
+_LOST: Final = (serial.SerialException, OSError, TypeError)  # TypeError: closed while it was read
+_SWITCH: Final = {"on": True, "off": False}
+
+
+@dataclass(frozen=True, slots=True)
+class SerialSettings:
+    """What the spec says. `baud` is `None` where it is to be found."""
+
+    port: str
+    baud: int | None = None
+    airborne: bool = True
+    reconnect: bool = True
+
+
+def parse(rest: str) -> SerialSettings:
+    """Parse ``PORT[?baud=N&airborne=off&reconnect=off]``; `InputError` says what is wrong."""
+    port, _, query = rest.partition("?")
+    if not port:
+        raise InputError("serial: needs a port, as in serial:/dev/ttyAMA0")
+    given = dict(parse_qsl(query, keep_blank_values=True))
+    baud = given.pop("baud", "auto")
+    if baud != "auto" and not (baud.isdigit() and 0 < int(baud) <= 4_000_000):
+        raise InputError(f"{baud!r} is no baud rate; as in 9600")
+    switches = {}
+    for name in ("airborne", "reconnect"):
+        value = given.pop(name, "on")
+        if value not in _SWITCH:
+            raise InputError(f"serial: {name} is on or off, not {value!r}")
+        switches[name] = _SWITCH[value]
+    if given:
+        raise InputError(
+            f"serial: knows no setting {', '.join(given)}; there are: baud, airborne, reconnect"
+        )
+    return SerialSettings(port, None if baud == "auto" else int(baud), **switches)
 
 
 def open_source(rest: str, options: SourceOptions) -> SerialSource:
     """Open the line; `InputError` for a bad spec, `UnavailableError` where it can't be opened."""
-    port, _, query = rest.partition("?")
-    settings = dict(parse_qsl(query, keep_blank_values=True))
-    baud = settings.pop("baud", str(DEFAULT_BAUD))
-    if settings:
-        raise InputError(f"serial: knows no setting {', '.join(settings)}; there is: baud")
-    if not baud.isdigit() or int(baud) == 0:
-        raise InputError(f"{baud!r} is no baud rate; as in 9600")
-    if not port:
-        raise InputError("serial: needs a port, as in serial:/dev/ttyAMA0")
-    source = SerialSource(port, int(baud), options)
+    source = SerialSource(parse(rest), options)
     source.open()
     return source
 
 
 class SerialSource:
-    """Fixes of a receiver, as they come."""
+    """Fixes of a receiver, as they come; the line is opened again where it is lost.
+
+    `on_event` hears (name, fields) of what people may want to know. `airborne` and `baud` tell
+    what was set up and found.
+    """
 
     live = True
     simulated = False
     plan: FlightPlan | None = None
 
-    def __init__(self, port: str, baud: int, options: SourceOptions) -> None:
-        self._port = port
-        self._baud = baud
-        self._after_ns = options.start_after_ns
-        self._line: serial.SerialBase | None = None
+    def __init__(self, settings: SerialSettings, options: SourceOptions) -> None:
+        self.settings = settings
+        self.airborne = Airborne()
+        self.baud = BaudSearch(settings.baud)
+        self.decoder = ReceiverDecoder(self._see)
+        self.on_event: Callable[[str, dict[str, Any]], None] = lambda _name, _fields: None
+        self._forward = Forward(options.start_after_ns)
+        self._line: Any = None
         self._closed = threading.Event()
-        self.decoder = ReceiverDecoder()
+        self._frames: list[Frame] = []
+        self._airborne_before = self.airborne.state
 
     def open(self) -> None:
         """Open the line; `UnavailableError` says why it can't be."""
+        port = self.settings.port
+        own = {} if "://" in port else {"exclusive": True}
         try:
             self._line = serial.serial_for_url(
-                self._port, baudrate=self._baud, timeout=_READ_TIMEOUT_S
+                port,
+                baudrate=self.baud.rate,
+                timeout=_READ_TIMEOUT_S,
+                write_timeout=_WRITE_TIMEOUT_S,
+                **own,
             )
         except (serial.SerialException, ValueError, OSError) as error:
             raise UnavailableError(
-                f"can't open the serial port {self._port}: {error}; "
+                f"can't open the serial port {port}: {error}; "
                 "'overflight device ports' lists what is plugged in"
             ) from error
 
     def __iter__(self) -> Iterator[Event]:
-        """Yield fixes as the receiver makes them; ends when closed or when the line is gone."""
+        """Yield fixes as the receiver makes them."""
         while not self._closed.is_set():
             try:
-                data = self._read()
-            except (serial.SerialException, OSError, TypeError):
-                break
-            yield from self._new(self.decoder.feed(data) if data else self.decoder.settle())
+                fixes = self._step()
+            except _LOST:
+                yield from self._new(self.decoder.settle())
+                if not self._reopen():
+                    break
+                continue
+            yield from self._new(fixes)
         yield from self._new(self.decoder.finish())
 
-    def _read(self) -> bytes:
+    def _step(self) -> list[Fix]:
+        """Read what has come, answer the receiver, and return the fixes that are complete."""
         line = self._line
         if line is None:
             raise serial.SerialException("closed")
-        first: bytes = line.read(1)
-        return first + bytes(line.read(line.in_waiting)) if first else b""
+        data = self._read(line)
+        fixes = self.decoder.feed(data) if data else self.decoder.settle()
+        now_s = time.monotonic()
+        frames, self._frames = self._frames, []
+        if self.baud.heard(len(data), sum(map(_is_sound, frames)), now_s):
+            line.baudrate = self.baud.rate
+            self.decoder = ReceiverDecoder(self._see)
+            self.on_event("receiver", {"listening_at_baud": self.baud.rate})
+        self._talk(line, frames, now_s)
+        return fixes
+
+    def _read(self, line: Any) -> bytes:
+        """Return what has come; nothing where the line was quiet for a while."""
+        if "://" in self.settings.port:
+            return bytes(line.read(_MOST))  # such lines do not say how much waits
+        first = bytes(line.read(1))
+        if not first:
+            return b""
+        self._closed.wait(_GATHER_S)  # few large reads cost less than many small ones
+        return first + bytes(line.read(min(line.in_waiting, _MOST)))
+
+    def _see(self, frame: Frame) -> None:
+        self._frames.append(frame)
+
+    def _talk(self, line: Any, frames: list[Frame], now_s: float) -> None:
+        if not self.settings.airborne or not self.baud.found:
+            return
+        words = self.airborne.tick(now_s)
+        for frame in frames:
+            words += self.airborne.take(frame, now_s)
+        for word in words:
+            line.write(word)
+        if self.airborne.state is not self._airborne_before:
+            self._airborne_before = self.airborne.state
+            self.on_event("receiver", {"airborne": str(self.airborne.state)})
+
+    def _reopen(self) -> bool:
+        """Wait until the line can be opened again; False where it is not to be."""
+        self._give_back()
+        if not self.settings.reconnect or self._closed.is_set():
+            return False
+        self.on_event("receiver", {"line": "lost"})
+        self.decoder = ReceiverDecoder(self._see)
+        self.airborne.restart()
+        tries = 0
+        while not self._closed.wait(_RETRY_S[min(tries, len(_RETRY_S) - 1)]):
+            tries += 1
+            try:
+                self.open()
+            except UnavailableError:
+                continue
+            self.on_event("receiver", {"line": "back"})
+            return True
+        return False
 
     def _new(self, fixes: list[Fix]) -> Iterator[Fix]:
-        for fix in fixes:
-            if self._after_ns is None or fix.measured_at_ns > self._after_ns:
-                self._after_ns = fix.measured_at_ns
-                yield fix
+        return (fix for fix in fixes if self._forward.admit(fix))
+
+    def _give_back(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
 
     def close(self) -> None:
         """Give the line back; ends an iteration that waits."""
         self._closed.set()
-        line, self._line = self._line, None
-        if line is not None:
-            line.close()
+        self._give_back()
+
+
+def _is_sound(frame: Frame) -> bool:
+    """Return whether a frame can't well be noise."""
+    return isinstance(frame, Ubx) or (isinstance(frame, Sentence) and frame.checked)
