@@ -30,6 +30,9 @@ from overflight_contract.mqtt import (
 from overflight_relay.known import Known
 from overflight_relay.rule import Refusal
 
+PROTOCOL: Final = "protocol"
+"""Stands for a rule where a packet comes at a time when the standard has no place for it."""
+
 _IDENTIFIER_REJECTED: Final = 2
 _UNAVAILABLE_311: Final = 3
 _NOT_AUTHORIZED_311: Final = 5
@@ -48,6 +51,8 @@ class Answer(NamedTuple):
 def answer(packet: Packet, refusal: Refusal, known: Known) -> Answer:
     """Return the answer to a packet of the client that was refused."""
     version = known.version or Version.V311
+    if refusal.rule == PROTOCOL:
+        return farewell(known, refusal.reason_code)
     if isinstance(packet, Publish):
         return _publish(packet, refusal, known, version)
     if isinstance(packet, Connect):

@@ -14,12 +14,12 @@ from overflight_contract.mqtt import (
     decode,
 )
 from overflight_contract.session import Verdict
-from overflight_relay.answers import Answer, answer, answer_down, farewell
+from overflight_relay.answers import PROTOCOL, Answer, answer, answer_down, farewell
 from overflight_relay.known import Known
 from overflight_relay.rule import Refusal
 from overflight_relay.ruleset import RuleSet
 
-_PROTOCOL: Final = 0x82
+_PROTOCOL_ERROR: Final = 0x82
 _MALFORMED: Final = 0x81
 _TOO_LARGE: Final = 0x95
 
@@ -98,7 +98,7 @@ class Judge:
         refusal = Refusal("size", detail, _TOO_LARGE)
         kind = header.header[0] >> 4
         if upward and kind == PacketType.CONNECT:
-            refusal = Refusal("size", detail, _PROTOCOL)
+            refusal = Refusal("size", detail, _PROTOCOL_ERROR)
         if not self.enforce:
             return Ruling(Verdict.MARKED, refusal.reason)
         dropped = kind == PacketType.PUBLISH and not header.header[0] & 6
@@ -116,9 +116,9 @@ class Judge:
 
     def _out_of_place(self, packet: Packet) -> Refusal | None:
         if isinstance(packet, Connect) and self.known.version is not None:
-            return Refusal("protocol", "a second CONNECT [MQTT-3.1.0-2]", _PROTOCOL)
+            return Refusal(PROTOCOL, "a second CONNECT [MQTT-3.1.0-2]", _PROTOCOL_ERROR)
         if self.known.ended:
-            return Refusal("protocol", "follows a DISCONNECT [MQTT-3.14.4-2]", _PROTOCOL)
+            return Refusal(PROTOCOL, "follows a DISCONNECT [MQTT-3.14.4-2]", _PROTOCOL_ERROR)
         return None
 
 

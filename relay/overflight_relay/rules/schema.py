@@ -5,7 +5,7 @@ from __future__ import annotations
 from overflight_contract import fastpath, messages
 from overflight_contract.errors import ContractError
 from overflight_contract.mqtt import PacketType, Publish
-from overflight_contract.topics import parse_topic
+from overflight_contract.topics import UPWARD, parse_topic
 from overflight_relay.known import Known
 from overflight_relay.rule import FORMAT_INVALID, Rule, Settings, always
 
@@ -16,6 +16,8 @@ def check(packet: Publish, known: Known, settings: Settings) -> str | None:
         kind = parse_topic(known.topic_of(packet)).kind
     except ContractError:
         return None  # for the rule of topics
+    if kind not in UPWARD:
+        return None
     if fastpath.looks_valid(kind, packet.payload):
         return None
     try:

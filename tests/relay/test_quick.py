@@ -1,0 +1,116 @@
+"""The fast path gives the verdicts of the slow one, and the same bytes."""
+
+import itertools
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from overflight_contract.mqtt import PubAck, Publish, Version, encode
+from overflight_contract.session import Verdict
+from overflight_relay.quick import puback_run, publish_check
+
+TOPIC = "overflight/1/HAB-01/position"
+
+
+def packets(make_position, version, count, qos=1, first=1):
+    return [
+        encode(
+            Publish(
+                topic=TOPIC,
+                payload=make_position(seq),
+                qos=qos,
+                packet_id=(seq % 65535) + 1 if qos else None,
+            ),
+            version,
+        )
+        for seq in range(first, first + count)
+    ]
+
+
+@pytest.mark.parametrize("version", [Version.V31, Version.V311, Version.V5])
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_a_run_is_taken_whole(make_position, version, qos):
+    sent = packets(make_position, version, 50, qos)
+    run = publish_check("HAB-01", version, qos)(b"".join(sent))
+    assert list(run.packets) == sent
+    assert len(run.packet_ids) == (50 if qos else 0)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: data.replace(b"HAB-01", b"HAB-02"),
+        lambda data: data.replace(b'"seq":7,"held_from":1', b'"seq":7,"held_from":9'),
+        lambda data: data.replace(b"47.12345", b"97.12345", 1),
+        lambda data: b"\x33" + data[1:],
+        lambda data: data[:1] + bytes((data[1] ^ 1,)) + data[2:],
+        lambda data: b"\xc0\x00" + data,
+    ],
+)
+def test_what_is_not_all_good_is_not_taken_whole(make_position, spoil):
+    data = b"".join(packets(make_position, Version.V311, 20))
+    assert spoil(data) != data
+    run = publish_check("HAB-01", Version.V311, 1)(spoil(data))
+    assert run is None or run.used < len(data)
+
+
+def test_only_the_good_start_is_taken(make_position):
+    sent = packets(make_position, Version.V311, 20)
+    tail = sent[3].replace(b"47.12345", b"47.1234567")
+    run = publish_check("HAB-01", Version.V311, 1)(b"".join(sent) + tail)
+    assert run.used == sum(map(len, sent))
+
+
+def test_a_run_of_acknowledgements():
+    data = b"".join(encode(PubAck(packet_id=number), Version.V311) for number in range(1, 500))
+    run = puback_run(data)
+    assert b"".join(run.packets) == data
+    assert len(run.packet_ids) == 499
+    assert puback_run(data + b"\xd0\x00") is None
+    assert puback_run(data + b"@\x02\x00\x00") is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    cuts=st.lists(st.integers(0, 40_000), max_size=12),
+    bad=st.sets(st.integers(0, 119), max_size=5),
+    version=st.sampled_from([Version.V31, Version.V311, Version.V5]),
+    enforce=st.booleans(),
+)
+def test_however_the_bytes_come_each_packet_gets_its_verdict(
+    wire, make_position, cuts, bad, version, enforce
+):
+    sent = packets(make_position, version, 120)
+    if enforce and version is not Version.V5:
+        bad = set()  # each would end the connection
+    for at in bad:
+        sent[at] = sent[at].replace(b"47.12345", b"47.1234x")
+    data = b"".join(sent)
+    talk = wire(version, enforce=enforce).connected()
+    edges = sorted({0, len(data), *(min(cut, len(data)) for cut in cuts)})
+    effects = [talk.raw_up(data[start:end]) for start, end in itertools.pairwise(edges)]
+    records = [record for effect in effects for record in effect.records if record[2] == 0]
+    assert [record[5] for record in records] == sent
+    off = Verdict.REFUSED if enforce else Verdict.MARKED
+    assert [record[3] for record in records] == [
+        off if at in bad else Verdict.OK for at in range(len(sent))
+    ]
+    forwarded = b"".join(piece for effect in effects for piece in effect.forward)
+    kept = [packet for at, packet in enumerate(sent) if not enforce or at not in bad]
+    assert forwarded == b"".join(kept)
+
+
+def test_every_split_of_a_stream_gives_the_same(wire, make_position):
+    sent = packets(make_position, Version.V5, 60)
+    data = b"".join(sent)
+    rng = random.Random(5)
+    for _ in range(40):
+        talk = wire(Version.V5).connected()
+        out, start = [], 0
+        while start < len(data):
+            end = start + rng.choice((1, 2, 3, 100, 270, 271, 5000))
+            out += talk.raw_up(data[start:end]).forward
+            start = end
+        assert out == sent
