@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -20,8 +20,11 @@ import uvicorn
 from overflight_contract.commandline import HostPort
 from overflight_contract.errors import InputError, UnavailableError
 from overflight_contract.mqtt import Version
+from overflight_ground.alerts.rules import Rules
+from overflight_ground.alerts.service import AlertService
 from overflight_ground.broker import EmbeddedBroker
 from overflight_ground.feed import INTERVAL_S
+from overflight_ground.http.access import keep_token
 from overflight_ground.http.application import create_app
 from overflight_ground.ingest.address import parse_broker, tls_context
 from overflight_ground.ingest.intake import Intake
@@ -62,9 +65,18 @@ class Options:
     vault_peek: Path | None = None
     clock: Clock = Clock.WALL
     simulated: bool = False
+    rules: Rules = field(default_factory=Rules)
+    rules_folder: Path = Path()
+    token: str | None = None
     tls_ca: str | None = None
     tls_cert: str | None = None
     tls_key: str | None = None
+
+
+def data_folder(store: str) -> Path:
+    """Return the folder that an SQLite store lies in; for PostgreSQL, the default one."""
+    path = store.removeprefix("sqlite:///")
+    return Path(path).parent if "://" not in path else Path("overflight-data")
 
 
 def run(options: Options) -> None:
@@ -86,19 +98,13 @@ def _broker(options: Options) -> Iterator[str]:
         return
     if port and not (port.isascii() and port.isdigit() and int(port) < 65_536):
         raise InputError(f"{options.broker!r}: the embedded broker takes a port, as embedded:1883")
-    broker = EmbeddedBroker(broker_folder(options.store), port=int(port or 1883))
+    broker = EmbeddedBroker(data_folder(options.store) / "broker", port=int(port or 1883))
     broker.start()
     log.info("embedded broker at %s", broker.url)
     try:
         yield broker.url
     finally:
         broker.stop()
-
-
-def broker_folder(store: str) -> Path:
-    """Return where the embedded broker keeps its data: beside an SQLite store."""
-    path = store.removeprefix("sqlite:///")
-    return (Path(path).parent if "://" not in path else Path("overflight-data")) / "broker"
 
 
 @contextlib.contextmanager
@@ -129,6 +135,9 @@ async def _serve(
         simulated=options.simulated,
         kept=Kept(peek),
         started_at_ns=time.time_ns(),
+    )
+    station.alerts = AlertService(
+        store, station.hub, options.rules, options.rules_folder, time.time_ns
     )
     pipeline = Pipeline(intake, station.on_outcome)
     rows = intake.load()
@@ -167,8 +176,9 @@ async def _run_tasks(
     server_socket: socket.socket,
     stop: asyncio.Event,
 ) -> None:
+    token = options.token or keep_token(data_folder(options.store) / "ground.token")
     config = uvicorn.Config(
-        create_app(station),
+        create_app(station, token),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -182,13 +192,14 @@ async def _run_tasks(
             tasks.create_task(pipeline.run(), name="pipeline"),
             tasks.create_task(subscriber.run(), name="subscriber"),
             tasks.create_task(_tick(station), name="stream"),
+            tasks.create_task(_alerts(station), name="alerts"),
         ]
         if options.vault_peek is not None:
             background.append(tasks.create_task(_tell_kept(station), name="peek"))
         if options.tap is not None:
             background.append(tasks.create_task(_provider(options.tap, station), name="tap"))
         serving = tasks.create_task(server.serve([server_socket]), name="http")
-        announce = tasks.create_task(_announce(server, server_socket), name="announce")
+        announce = tasks.create_task(_announce(server, server_socket, token), name="announce")
         await stop.wait()
         announce.cancel()
         background[1].cancel()
@@ -209,14 +220,18 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _announce(server: uvicorn.Server, server_socket: socket.socket) -> None:
+async def _announce(server: uvicorn.Server, server_socket: socket.socket, token: str) -> None:
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.01)
     host, port = server_socket.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    print(
-        json.dumps({"event": "ready", "url": f"http://{shown}:{port}"}), file=sys.stdout, flush=True
-    )
+    url = f"http://{HostPort(host, port)}/"
+    log.info("the page, with the right to change things: %s?token=%s", url, token)
+    print(json.dumps({"event": "ready", "url": url}), file=sys.stdout, flush=True)
+
+
+async def _alerts(station: Station) -> None:
+    assert station.alerts is not None
+    await station.alerts.run()
 
 
 async def _tick(station: Station) -> None:
@@ -241,7 +256,7 @@ async def _provider(url: str, station: Station) -> None:
 
     def event(name: str, data: object) -> None:
         if name == "packets":
-            station.hub.send("provider", data)
+            station.provider_packets(data)
         elif name == "missed":
             station.hub.send("provider-missed", data)
 

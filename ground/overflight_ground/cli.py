@@ -79,6 +79,13 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         action="store_true",
         help="mark flights as simulated, on the page and in exports",
     )
+    add("--rules", metavar="FILE", type=Path, help="rules of the alerts (TOML); see docs/alerts.md")
+    add(
+        "--token",
+        metavar="TOKEN",
+        help="what a request needs to change something, or from another machine; made up and"
+        " kept beside the store unless given",
+    )
     add("--tls-ca", metavar="FILE", help="certificate authority of the broker (PEM)")
     add("--tls-cert", metavar="FILE", help="client certificate for the broker (PEM)")
     add("--tls-key", metavar="FILE", help="key of the client certificate (PEM)")
@@ -86,6 +93,7 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run_station(args: argparse.Namespace) -> int:
     """Run the station until SIGINT or SIGTERM."""
+    from overflight_ground.alerts.rules import read_rules
     from overflight_ground.app import Options, run
     from overflight_ground.ingest.plausible import Clock
 
@@ -106,6 +114,9 @@ def run_station(args: argparse.Namespace) -> int:
             vault_peek=args.vault_peek,
             clock=Clock(args.clock),
             simulated=args.simulated,
+            rules=read_rules(args.rules),
+            rules_folder=args.rules.parent if args.rules is not None else Path(),
+            token=args.token,
             tls_ca=args.tls_ca,
             tls_cert=args.tls_cert,
             tls_key=args.tls_key,

@@ -5,12 +5,15 @@ Made by `overflight_ground.app`, which is the only place that reads clocks.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-import overflight_ground
 from overflight_contract.topics import Kind
+from overflight_contract.version import __version__
+from overflight_ground.alerts.engine import Alert, AlertEngine
+from overflight_ground.alerts.service import AlertService
 from overflight_ground.feed import Collector, Hub, batch_json
 from overflight_ground.ingest.flights import FlightRow
 from overflight_ground.ingest.intake import Outcome
@@ -19,6 +22,9 @@ from overflight_ground.ingest.plausible import Clock
 from overflight_ground.live import Live
 from overflight_ground.peek import LABEL, VaultPeek
 from overflight_ground.store import Store, reading
+
+PROVIDER: Final = 5_000
+"""So many packets of the tap are held, for filters."""
 
 
 @dataclass(slots=True)
@@ -52,6 +58,8 @@ class Station:
     broker_state: Callable[[], str] = lambda: "none"
     store_trouble: Callable[[], str | None] = lambda: None
     tap_state: str | None = None
+    alerts: AlertService | None = None
+    provider: deque[Any] = field(default_factory=lambda: deque(maxlen=PROVIDER))
     started_at_ns: int = 0
 
     def load(self, rows: list[FlightRow]) -> None:
@@ -73,6 +81,8 @@ class Station:
         """Take in a committed batch."""
         self.live.apply(outcome)
         self.collector.add(outcome)
+        if self.alerts is not None:
+            self.alerts.add(outcome)
         self.counters.suspect += sum(1 for item in outcome.stored if item.suspect)
 
     def tick(self) -> None:
@@ -80,6 +90,24 @@ class Station:
         if not self.collector.empty:
             data = self.collector.take(self.live.totals())
             self.hub.send("batch", data, self.collector.last_id)
+
+    def alert_engine(self) -> AlertEngine | None:
+        """Return the engine that watches, once it has its outlines."""
+        return None if self.alerts is None else self.alerts.engine
+
+    def open_alerts(self) -> list[Alert]:
+        """Return the alerts that have begun and not ended."""
+        return [] if self.alerts is None else self.alerts.open_alerts()
+
+    def troubled(self) -> set[str]:
+        """Return the payloads with an open alert that is more than information."""
+        return {a.payload for a in self.open_alerts() if a.severity != "info"}
+
+    def provider_packets(self, packets: Any) -> None:
+        """Take packets of the relay's tap, and pass them on."""
+        if isinstance(packets, list):
+            self.provider.extend(packets)
+            self.hub.send("provider", packets)
 
     def greeting(self) -> dict[str, Any]:
         """Return an empty batch: a new stream learns its first id from it."""
@@ -98,14 +126,7 @@ class Station:
             "tap": self.tap_state,
             **totals,
             "waiting": self.counters.waiting_messages,
-            "version": overflight_ground_version(),
+            "version": __version__,
             "clock": self.clock.value,
             "simulated": self.simulated,
         }
-
-
-def overflight_ground_version() -> str:
-    """Return the version of the distribution."""
-    from importlib.metadata import version
-
-    return version(overflight_ground.__name__.split("_", 1)[0])

@@ -13,7 +13,9 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from overflight_ground.http import data_routes, live_routes
+from overflight_contract.version import __version__
+from overflight_ground.http import alert_routes, data_routes, live_routes, metrics
+from overflight_ground.http.access import Access
 from overflight_ground.http.replies import ProblemError, problem
 from overflight_ground.station import Station
 from overflight_ground.store import StoreUnavailableError
@@ -25,6 +27,7 @@ CONTENT_SECURITY_POLICY: Final = (
     "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none';"
     " frame-ancestors 'none'; form-action 'self'"
 )
+ROUTERS: Final = (live_routes.router, data_routes.router, alert_routes.router)
 _HEADERS: Final = (
     (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
@@ -33,27 +36,27 @@ _HEADERS: Final = (
 )
 
 
-def create_app(station: Station) -> FastAPI:
-    """Return the application that serves `station`."""
-    import importlib.metadata
-
+def create_app(station: Station, token: str) -> FastAPI:
+    """Return the application that serves `station`; `token` is what changes something."""
     app = FastAPI(
         title="Overflight ground station",
-        version=importlib.metadata.version("overflight"),
+        version=__version__,
         description="Every message that crossed, committed, and at hand in every form.",
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
     )
     app.state.station = station
-    app.include_router(live_routes.router)
-    app.include_router(data_routes.router)
+    for router in ROUTERS:
+        app.include_router(router, prefix="/api/v1")
+    app.include_router(metrics.router)
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(StoreUnavailableError, _unavailable)
     app.mount("/", StaticFiles(directory=PAGE, html=True, check_dir=False), name="page")
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(Access, token=token)
     app.add_middleware(SafeHeaders)
     return app
 

@@ -27,7 +27,7 @@ from overflight_ground.store import reading
 from overflight_ground.store.reading import MessageFilter
 from overflight_ground.track import merge
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter()
 COLUMNS = (
     "measured_at_ms",
     "lat_deg",

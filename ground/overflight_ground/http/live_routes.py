@@ -19,7 +19,7 @@ from overflight_ground.live import payload_json
 from overflight_ground.station import Station
 from overflight_ground.store import reading
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter()
 CATCH_UP: Final = 20_000
 CATCH_UP_STEP: Final = 2_000
 BEAT_S: Final = 15.0
@@ -34,7 +34,7 @@ def station_of(request: Request) -> Station:
 
 @router.get("/health", tags=["health"])
 async def health(request: Request) -> Response:
-    """Say whether the ground is well, and its counters. 503 while it is degraded."""
+    """Say whether the ground is well, and its counters."""
     body = station_of(request).health()
     return plain_json(body)
 
@@ -56,7 +56,9 @@ async def payloads(request: Request) -> Response:
     station = station_of(request)
     now_ns = station.now_ns()
     listed = sorted(station.live.payloads.values(), key=lambda live: live.payload)
-    return plain_json({"payloads": [payload_json(live, now_ns) for live in listed]})
+    troubled = station.troubled()
+    body = [payload_json(live, now_ns, alert=live.payload in troubled) for live in listed]
+    return plain_json({"payloads": body})
 
 
 @router.get("/flights", tags=["payloads"])

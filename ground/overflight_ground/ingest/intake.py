@@ -41,6 +41,8 @@ class Outcome:
     quarantined: list[Rejected] = field(default_factory=list)
     duplicates: int = 0
     given_up: dict[FlightKey, int] = field(default_factory=dict)
+    awaited: dict[FlightKey, int] = field(default_factory=dict)
+    """How many messages are missing between others; a flight that misses none is left out."""
     flights: dict[FlightKey, FlightRow] = field(default_factory=dict)
 
 
@@ -126,6 +128,9 @@ class _Batch:
             lost = self._flights[key].watermark.hold(held_from)
             if lost:
                 outcome.given_up[key] = lost
+        for key, state in self._touched.items():
+            if awaited := state.watermark.awaited:
+                outcome.awaited[key] = awaited
         outcome.flights = {key: state.row() for key, state in self._touched.items()}
         self._writer.save_flights(list(outcome.flights.values()))
         return outcome

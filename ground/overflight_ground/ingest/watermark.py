@@ -78,6 +78,11 @@ class Watermark:
         """The highest seq that is handled."""
         return self._ends[-1] if self._ends else self.through
 
+    @property
+    def awaited(self) -> int:
+        """How many seqs below `newest` are not handled."""
+        return sum([last - first + 1 for first, last in self.gaps()]) if self._starts else 0
+
     def gaps(self) -> list[tuple[int, int]]:
         """Return the ranges (first, last) between `through` and `newest` that are awaited."""
         found, expected = [], self.through + 1

@@ -167,3 +167,26 @@ audits = Table(
     Column("report", Text, nullable=False),
 )
 """Audits of a flight; ``report`` is the audit's JSON."""
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("flight", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("begin_at_ns", BigInteger, nullable=False),
+    Column("end_at_ns", BigInteger),
+    Column("raised_at_ns", BigInteger, nullable=False),
+    Column("acked_at_ns", BigInteger),
+    Column("acked_by", Text),
+    Column("lat_deg", Float),
+    Column("lon_deg", Float),
+    Column("evidence", Text, nullable=False),
+    Index("alerts_payload", "payload", "flight", "begin_at_ns"),
+)
+"""Alerts; ``begin_at_ns`` and ``end_at_ns`` are in the time of the data, ``evidence`` is JSON."""

@@ -1,0 +1,126 @@
+"""Runs the alert engine beside ingest: what was stored goes in, alerts are stored and told.
+
+Off the path of ingest: where more comes than can be looked at, positions are thinned evenly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+from overflight_ground.alerts import storing
+from overflight_ground.alerts.engine import Alert, AlertEngine
+from overflight_ground.alerts.notify import Notifier
+from overflight_ground.alerts.rules import Rules
+from overflight_ground.alerts.signals import Seen
+from overflight_ground.feed import Hub
+from overflight_ground.ingest.intake import Outcome, Stored
+from overflight_ground.store import Store, StoreUnavailableError
+
+log = logging.getLogger(__name__)
+
+INTERVAL_S: Final = 0.3
+AT_ONCE: Final = 2_000
+OUTCOMES: Final = 1_000
+
+
+def seen_of(stored: Stored) -> Seen:
+    """Return what a watcher looks at."""
+    item = stored.accepted
+    return Seen(
+        item.payload,
+        item.message.flight,
+        item.message,
+        item.measured_at_ns,
+        item.arrival.received_at_ns,
+        stored.suspect,
+    )
+
+
+class AlertService:
+    """The engine with its store, stream and notifier."""
+
+    def __init__(
+        self, store: Store, hub: Hub, rules: Rules, base: Path, now_ns: Callable[[], int]
+    ) -> None:
+        self.engine: AlertEngine | None = None
+        self.notifier = Notifier(rules.notify, now_ns)
+        self._store = store
+        self._hub = hub
+        self._rules = rules
+        self._base = base
+        self._now_ns = now_ns
+        self._stored: list[Stored] = []
+        self._outcomes: list[Outcome] = []
+        self._unsaved: list[Alert] = []
+
+    def load(self) -> None:
+        """Make the engine and take up what was open; takes a second for the outlines."""
+        engine = AlertEngine(self._rules, self._base)
+        with self._store.reading() as connection:
+            engine.resume(storing.open_alerts(connection))
+        self.engine = engine
+
+    def open_alerts(self) -> list[Alert]:
+        """Return the alerts that have begun and not ended."""
+        return list(self.engine.open.values()) if self.engine is not None else []
+
+    def add(self, outcome: Outcome) -> None:
+        """Take in a committed batch."""
+        self._stored += outcome.stored
+        if len(self._stored) > 2 * AT_ONCE:
+            self._stored = thinned(self._stored, AT_ONCE)
+        if len(self._outcomes) < OUTCOMES:
+            self._outcomes.append(Outcome(
+                quarantined=[q for q in outcome.quarantined if q.reason == "conflict"][:20],
+                given_up=outcome.given_up,
+                awaited=outcome.awaited,
+                flights=outcome.flights,
+            ))  # fmt: skip
+
+    async def run(self) -> None:
+        """Look again and again."""
+        await asyncio.to_thread(self.load)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.notifier.run(), name="notifier")
+            while True:
+                await asyncio.sleep(INTERVAL_S)
+                stored, self._stored = self._stored, []
+                outcomes, self._outcomes = self._outcomes, []
+                for alert in await asyncio.to_thread(self._look, stored, outcomes):
+                    body = storing.alert_json(alert)
+                    self._hub.send("alert", body)
+                    self.notifier.tell(body)
+
+    def _look(self, stored: list[Stored], outcomes: Iterable[Outcome]) -> list[Alert]:
+        """Run the engine and store what changed; runs in a thread."""
+        engine = self.engine
+        assert engine is not None
+        changed = engine.see(map(seen_of, thinned(stored, AT_ONCE)))
+        now_ns = self._now_ns()
+        for outcome in outcomes:
+            changed += engine.about(outcome, now_ns)
+        changed += engine.tick(now_ns)
+        waiting = list({id(alert): alert for alert in (*self._unsaved, *changed)}.values())
+        if not waiting:
+            return []
+        for alert in waiting:
+            alert.raised_at_ns = alert.raised_at_ns or now_ns
+        try:
+            with self._store.writing() as connection:
+                for alert in waiting:
+                    storing.save(connection, alert)
+        except StoreUnavailableError:
+            self._unsaved = waiting
+            return []
+        self._unsaved = []
+        return waiting
+
+
+def thinned(stored: list[Stored], most: int) -> list[Stored]:
+    """Return at most about `most` of the messages, evenly, the last one kept."""
+    step = -(-len(stored) // most)
+    return stored if step < 2 else stored[::-1][::step][::-1]
