@@ -209,7 +209,7 @@ def run_device(args: argparse.Namespace) -> int:
         url=args.broker,
         protocol=Protocol(args.protocol),
         username=args.username,
-        password=_password(args.password_file),
+        password=read_password(args.password_file),
         ca=args.ca,
         cert=args.cert,
         key=args.key,
@@ -239,7 +239,8 @@ def run_device(args: argparse.Namespace) -> int:
     )
 
 
-def _password(file: Path | None) -> str | None:
+def read_password(file: Path | None) -> str | None:
+    """Return the password in `file`, else from the environment; `InputError` where unreadable."""
     if file is None:
         return os.environ.get("OVERFLIGHT_DEVICE_PASSWORD")
     try:
