@@ -173,7 +173,8 @@ def leaves(
             path.append(word)
             section = current.get_default("section")
             default = path[0] if path[1:] in ([], ["run"]) else ".".join(path)
-            found.append((section or default, current))
+            if section or not _subparsers(current):  # a group of commands has no settings itself
+                found.append((section or default, current))
     return found
 
 

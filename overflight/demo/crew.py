@@ -124,7 +124,9 @@ def ground_command(plan: RunPlan, broker: str) -> list[str]:
     """Return the command that runs the ground station."""
     words: list[object] = ["ground", "run", "--broker", broker, "--store", plan.store_url]
     words += ["--http", f"127.0.0.1:{plan.page_port}", "--tap", plan.control_url]
-    words += ["--vault-peek", plan.folder / "device", "--clock", "data"]
+    words += ["--clock", "data"]
+    if len(plan.payloads) == 1:
+        words += ["--vault-peek", plan.device(plan.payloads[0]) / "vault"]
     if plan.simulated:
         words += ["--simulated"]
     return command(*words)

@@ -1,0 +1,1 @@
+"""``overflight session``: look into session files, cut, convert and export them."""
