@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,10 +13,10 @@ _BARS: Final = " ▁▂▃▄▅▆▇█"
 def draw_track(
     track: Sequence[tuple[float, float]], width: int = 60, height: int = 14
 ) -> list[str]:
-    """Draw (longitude, latitude) in degrees into `height` lines of `width` characters.
+    """Draw (longitude, latitude) in degrees into at most `height` lines of `width` characters.
 
-    The picture is cut where the track leaves most room, so that one over the antimeridian stays
-    together.
+    Both axes have one scale, that of the middle latitude. The picture is cut where the track
+    leaves most room, so that one over the antimeridian stays together.
     """
     if not track:
         return []
@@ -23,11 +24,13 @@ def draw_track(
     lons = [(lon - seam) % 360 for lon, _ in track]
     lats = [lat for _, lat in track]
     left, right, low, high = min(lons), max(lons), min(lats), max(lats)
-    span_x, span_y = max(right - left, 1e-4), max(high - low, 1e-4)
-    cells = [[0] * width for _ in range(height)]
+    shrink = max(math.cos(math.radians((low + high) / 2)), 0.05)
+    across, up = (right - left) * shrink, high - low
+    dot = max(across / (width * 2 - 1), up / (height * 4 - 1), 1e-6)
+    rows = int(up / dot) // 4 + 1
+    cells = [[0] * width for _ in range(rows)]
     for lon, lat in zip(lons, lats, strict=True):
-        x = int((lon - left) / span_x * (width * 2 - 1))
-        y = int((high - lat) / span_y * (height * 4 - 1))
+        x, y = int((lon - left) * shrink / dot), int((high - lat) / dot)
         cells[y // 4][x // 2] |= _DOTS[y % 4][x % 2]
     lines = ["".join(chr(0x2800 + cell) for cell in row).rstrip("⠀") for row in cells]
     west, east = _longitude(left + seam), _longitude(right + seam)

@@ -73,6 +73,26 @@ class Catalogue:
             raise McapError(f"the chunk at byte {entry.offset} is cut off")
         return chunk_content(data, entry.offset)
 
+    def chunk_head(self, entry: ChunkEntry) -> mcap.ChunkHead:
+        """Return what a chunk says of itself."""
+        data = os.pread(self._fd, min(entry.length, 128), entry.offset)
+        return mcap.parse_chunk_head(data[mcap.RECORD_HEADER.size :])
+
+    def message_indexes(self, entry: ChunkEntry) -> dict[int, tuple[int, ...]]:
+        """Return time, offset, time, offset, … of each channel, as a chunk's indexes have them."""
+        data = os.pread(self._fd, entry.index_bytes, entry.offset + entry.length)
+        found = {}
+        for op, content in _records(memoryview(data)):
+            if op != Op.MESSAGE_INDEX:
+                raise McapError("another record stands among them")
+            channel_id, pairs = mcap.parse_message_index(content)
+            found[channel_id] = pairs
+        return found
+
+    def entries_from_start(self) -> list[ChunkEntry]:
+        """Look for all chunks of the file, whatever its summary says."""
+        return self.entries_from(self.first_chunk)
+
     def entries_from(self, position: int) -> list[ChunkEntry]:
         """Look for the chunks from the offset `position` on, as the file is now."""
         return [entry for entry, _ in self._scan(position, os.fstat(self._fd).st_size)]

@@ -56,6 +56,7 @@ class SessionFile:
         except BaseException:
             os.close(self._fd)
             raise
+        self.bytes_on_disk = os.fstat(self._fd).st_size + sum(part.bytes for part in segments)
         self.damage = [*self.catalogue.damage, *self.tail.damage]
         self.closed = self.catalogue.closed and not self.tail.headers
         """Ended by its writer: index and counts are at hand, and nothing will be added."""
@@ -215,6 +216,11 @@ class SessionReader:
     def packet_count(self) -> int:
         """Count the packets (and pieces)."""
         return sum(n for channel, n in self.counts.items() if channel in layout.PACKET_CHANNELS)
+
+    @property
+    def bytes_on_disk(self) -> int:
+        """Size of the files and their journals."""
+        return sum(file.bytes_on_disk for file in self.files)
 
     @property
     def closed(self) -> bool:
