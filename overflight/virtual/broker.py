@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import Final, Self, cast
 
 from overflight_contract.mqtt import (
     ConnAck,
@@ -74,7 +74,7 @@ class MemoryBroker:
             if session.link is not None:
                 session.link.end()
 
-    async def __aenter__(self) -> MemoryBroker:
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
@@ -226,7 +226,7 @@ class _Link(asyncio.Protocol):
         alias = packet.properties.topic_alias if packet.properties is not None else None
         topic = packet.topic
         if alias is not None:
-            topic = self._aliases.setdefault(alias, topic) if not topic else topic
+            topic = topic or self._aliases.get(alias, "")
             self._aliases[alias] = topic
         again = packet.packet_id in self._received and packet.qos == 2
         if not again:

@@ -135,8 +135,12 @@ def run(
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         if not patch_time:
             return runner.run(main)
+
+        def seconds() -> float:
+            return loop.time_ns() / NS_PER_S
+
         with (
-            mock.patch.object(time, "time", lambda: loop.time_ns() / NS_PER_S),
+            mock.patch.object(time, "time", seconds),
             mock.patch.object(time, "time_ns", loop.time_ns),
         ):
             return runner.run(main)

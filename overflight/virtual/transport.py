@@ -27,15 +27,15 @@ class MemoryTransport(asyncio.Transport):
         self._held: list[bytes] = []
 
     def join(self, peer: MemoryTransport) -> None:
-        """Make `peer` the other end."""
-        self._peer, peer._peer = peer, self
+        """Make `peer` the other end of this one."""
+        self._peer = peer
 
     # writing
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send bytes."""
         if self._peer is not None and not self._closing and data:
-            self._loop.call_soon(self._peer._receive, bytes(data))
+            self._loop.call_soon(self._peer.take, bytes(data))
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
         """Send several pieces as one."""
@@ -44,7 +44,7 @@ class MemoryTransport(asyncio.Transport):
     def write_eof(self) -> None:
         """Say that nothing more comes."""
         if self._peer is not None:
-            self._loop.call_soon(self._peer._end)
+            self._loop.call_soon(self._peer.peer_ended)
 
     def can_write_eof(self) -> bool:
         """Tell that one end can stop writing while it goes on reading."""
@@ -68,13 +68,14 @@ class MemoryTransport(asyncio.Transport):
         self._reading = True
         held, self._held = self._held, []
         for data in held:
-            self._receive(data)
+            self.take(data)
 
     def is_reading(self) -> bool:
         """Tell whether what comes is handed over."""
         return self._reading
 
-    def _receive(self, data: bytes) -> None:
+    def take(self, data: bytes) -> None:
+        """Hand over what the other end has sent."""
         if self._closing:
             return
         if not self._reading:
@@ -85,13 +86,14 @@ class MemoryTransport(asyncio.Transport):
             protocol.data_received(data)
             return
         while data:
-            buffer = protocol.get_buffer(len(data))
+            buffer = memoryview(protocol.get_buffer(len(data)))
             count = min(len(buffer), len(data))
             buffer[:count] = data[:count]
             protocol.buffer_updated(count)
             data = data[count:]
 
-    def _end(self) -> None:
+    def peer_ended(self) -> None:
+        """Say that the other end sends nothing more."""
         protocol: Any = self._protocol
         if not self._closing and not protocol.eof_received():
             self.close()
@@ -116,7 +118,7 @@ class MemoryTransport(asyncio.Transport):
         self._closing = True
         self._loop.call_soon(self._protocol.connection_lost, error)
         if self._peer is not None:
-            self._loop.call_soon(self._peer._end)
+            self._loop.call_soon(self._peer.peer_ended)
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Hand the connection to another protocol."""
@@ -193,6 +195,7 @@ def connect(
     near = MemoryTransport(loop, client, peername=address, sockname=here)
     far = MemoryTransport(loop, host, peername=here, sockname=address)
     near.join(far)
+    far.join(near)
     host.connection_made(far)
     client.connection_made(near)
     return near, client
