@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from overflight_contract.commandline import Exit, host_port, subcommand
+from overflight_ground import commands as commands_module
 
 EXAMPLES: Final = (
     "overflight ground run",
@@ -20,6 +21,7 @@ def build(parser: argparse.ArgumentParser) -> None:
     """Add the subcommands."""
     commands = parser.add_subparsers(dest="ground_command", metavar="COMMAND", required=True)
     _add_run(commands)
+    commands_module.add_all(commands)
 
 
 def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

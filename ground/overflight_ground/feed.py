@@ -109,7 +109,7 @@ class Collector:
         """Return the data of the next ``batch`` event and begin anew."""
         data = batch_json(self._stored, counters)
         wire = list(self._wire)
-        data["wire"] = [_wire_json(item) for item in wire]
+        data["wire"] = [wire_json(item) for item in wire]
         data["wire_missed"] = self._wired - len(wire)
         self._stored, self._wired = [], 0
         self._wire.clear()
@@ -135,7 +135,8 @@ def _thinned(items: Sequence[Stored], step: int) -> Sequence[Stored]:
     return items if step == 1 else items[::-1][::step][::-1]
 
 
-def _wire_json(item: Stored | Rejected) -> dict[str, Any]:
+def wire_json(item: Stored | Rejected) -> dict[str, Any]:
+    """Return a line of the wire."""
     if isinstance(item, Stored):
         accepted = item.accepted
         return {

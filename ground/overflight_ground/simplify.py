@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from overflight_contract.formats import TrackPoint
 from overflight_ground.ingest.plausible import EARTH_M
-from overflight_ground.track import Point
 
 Array = NDArray[np.float64]
 
 
-def simplify(points: Sequence[Point], error_m: float) -> list[Point]:
+def simplify(points: Sequence[TrackPoint], error_m: float) -> list[TrackPoint]:
     """Return a subset of `points` (by time) that is nowhere further than `error_m` from all.
 
     Points without a place are left out; the first and the last of the others stay.
@@ -35,7 +35,7 @@ def simplify(points: Sequence[Point], error_m: float) -> list[Point]:
     return [p for p, stays in zip(placed, keep, strict=True) if stays]
 
 
-def _vectors(points: Sequence[Point]) -> Array:
+def _vectors(points: Sequence[TrackPoint]) -> Array:
     lat = np.radians(np.array([p.lat_deg for p in points], dtype=np.float64))
     lon = np.radians(np.array([p.lon_deg for p in points], dtype=np.float64))
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)

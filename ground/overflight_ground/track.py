@@ -1,6 +1,6 @@
 """Positions and navigation of a flight put together into one track. Pure.
 
-Both kinds are sent for the same instant; a position takes speed, climb and phase from the
+Both kinds are sent for the same instant; a position takes course, speed and climb from the
 navigation message of its instant, else from the last one before it that is no older than
 `CARRY_NS`, and the phase from whichever was last.
 """
@@ -8,67 +8,54 @@ navigation message of its instant, else from the last one before it that is no o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from overflight_contract.formats import TrackPoint
 from overflight_contract.times import NS_PER_S
 
 CARRY_NS: Final = 300 * NS_PER_S
 
 
-class Point(NamedTuple):
-    """One position of a track."""
+def merge(rows: Iterable[Any], *, arrival_times: bool = False) -> Iterator[TrackPoint]:
+    """Merge rows of `store.reading.track_rows`, which come by payload, flight and time.
 
-    flight: str
-    seq: int
-    measured_at_ns: int
-    lat_deg: float | None
-    lon_deg: float | None
-    alt_msl_m: float | None
-    alt_hae_m: float | None
-    fix: str
-    sats: int | None
-    hdop: float | None
-    track_deg: float | None
-    speed_mps: float | None
-    climb_mps: float | None
-    phase: str | None
-    received_at_ns: int
-
-
-def merge(rows: Iterable[Any]) -> Iterator[Point]:
-    """Merge rows of `store.reading.track_rows`, which come by flight and time."""
+    `arrival_times` keeps when each position arrived.
+    """
     waiting: list[Any] = []
     motion: Any = None
     for row in rows:
         if waiting and (
-            row.measured_at_ns != waiting[0].measured_at_ns or row.flight != waiting[0].flight
+            row.measured_at_ns != waiting[0].measured_at_ns
+            or row.flight != waiting[0].flight
+            or row.payload != waiting[0].payload
         ):
-            yield from (_point(position, motion) for position in waiting)
+            yield from (_point(position, motion, arrival_times) for position in waiting)
             waiting.clear()
         if row.kind == "position":
             waiting.append(row)
         else:
             motion = row
-    yield from (_point(position, motion) for position in waiting)
+    yield from (_point(position, motion, arrival_times) for position in waiting)
 
 
-def _point(row: Any, motion: Any) -> Point:
-    known = motion is not None and motion.flight == row.flight
+def _point(row: Any, motion: Any, arrival_times: bool) -> TrackPoint:
+    known = motion is not None and motion.flight == row.flight and motion.payload == row.payload
     near = known and row.measured_at_ns - motion.measured_at_ns <= CARRY_NS
-    return Point(
-        row.flight,
-        row.seq,
-        row.measured_at_ns,
-        row.lat_deg,
-        row.lon_deg,
-        row.alt_msl_m,
-        row.alt_hae_m,
-        row.fix,
-        row.sats,
-        row.hdop,
-        motion.track_deg if near else None,
-        motion.speed_mps if near else None,
-        motion.climb_mps if near else None,
-        motion.phase if known else None,
-        row.received_at_ns,
+    return TrackPoint(
+        payload=row.payload,
+        flight=row.flight,
+        seq=row.seq,
+        measured_at_ns=row.measured_at_ns,
+        lat_deg=row.lat_deg,
+        lon_deg=row.lon_deg,
+        alt_msl_m=row.alt_msl_m,
+        alt_hae_m=row.alt_hae_m,
+        speed_mps=motion.speed_mps if near else None,
+        track_deg=motion.track_deg if near else None,
+        climb_mps=motion.climb_mps if near else None,
+        phase=motion.phase if known else None,
+        fix=row.fix,
+        sats=row.sats,
+        hdop=row.hdop,
+        received_at_ns=row.received_at_ns if arrival_times else None,
     )

@@ -14,7 +14,14 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from overflight_contract.version import __version__
-from overflight_ground.http import alert_routes, data_routes, live_routes, metrics
+from overflight_ground.http import (
+    alert_routes,
+    data_routes,
+    live_routes,
+    metrics,
+    track_routes,
+    wire_routes,
+)
 from overflight_ground.http.access import Access
 from overflight_ground.http.replies import ProblemError, problem
 from overflight_ground.station import Station
@@ -27,7 +34,13 @@ CONTENT_SECURITY_POLICY: Final = (
     "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none';"
     " frame-ancestors 'none'; form-action 'self'"
 )
-ROUTERS: Final = (live_routes.router, data_routes.router, alert_routes.router)
+ROUTERS: Final = (
+    live_routes.router,
+    track_routes.router,
+    data_routes.router,
+    alert_routes.router,
+    wire_routes.router,
+)
 _HEADERS: Final = (
     (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),

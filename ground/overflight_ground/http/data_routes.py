@@ -1,4 +1,4 @@
-"""Tracks, messages, quarantine, pictures, the timeline."""
+"""Messages, quarantine, pictures, the timeline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy import Row
 
 from overflight_contract.times import iso
 from overflight_ground.http.live_routes import station_of
-from overflight_ground.http.names import Cursor, FlightName, Limit, PayloadName, PayloadPath
+from overflight_ground.http.names import Cursor, FlightName, Limit, PayloadName
 from overflight_ground.http.replies import (
     Moment,
     ProblemError,
@@ -25,60 +25,12 @@ from overflight_ground.http.replies import (
 )
 from overflight_ground.store import reading
 from overflight_ground.store.reading import MessageFilter
-from overflight_ground.track import merge
 
 router = APIRouter()
-COLUMNS = (
-    "measured_at_ms",
-    "lat_deg",
-    "lon_deg",
-    "alt_msl_m",
-    "speed_mps",
-    "climb_mps",
-    "phase",
-    "seq",
-)
 THUMB_PX = 320
 Kinds = Annotated[Literal["position", "navigation"] | None, Query(description="kind of message")]
 RowId = Annotated[int, Path(ge=1, lt=2**63)]
 Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
-
-
-@router.get("/payloads/{payload}/track", tags=["payloads"])
-def track(
-    request: Request,
-    payload: PayloadPath,
-    flight: FlightName = None,
-    since: Moment = None,
-    until: Moment = None,
-) -> Response:
-    """Return the track of one flight (the last one unless named)."""
-    with station_of(request).store.reading() as connection:
-        chosen = flight or reading.last_flight(connection, payload)
-        if chosen is None:
-            raise ProblemError(404, "No such payload", f"nothing was heard from {payload}")
-        wanted = MessageFilter(
-            payload=payload,
-            flight=chosen,
-            since_ns=moment_ns(since),
-            until_ns=moment_ns(until),
-            believable=True,
-        )
-        rows = [
-            (
-                point.measured_at_ns // 1_000_000,
-                point.lat_deg,
-                point.lon_deg,
-                point.alt_msl_m,
-                point.speed_mps,
-                point.climb_mps,
-                point.phase,
-                point.seq,
-            )
-            for point in merge(reading.track_rows(connection, wanted))
-        ]
-    body = {"payload": payload, "flight": chosen, "columns": COLUMNS, "rows": rows}
-    return json_reply(request, body)
 
 
 @router.get("/messages", tags=["messages"])

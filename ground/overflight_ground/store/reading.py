@@ -117,6 +117,7 @@ def track_rows(connection: Connection, wanted: MessageFilter) -> Iterator[Row[An
     """Yield positions and navigation of one flight by time; see `overflight_ground.track`."""
     table = messages.c
     query: Select[Any] = select(
+        table.payload,
         table.kind,
         table.measured_at_ns,
         table.seq,
@@ -134,7 +135,9 @@ def track_rows(connection: Connection, wanted: MessageFilter) -> Iterator[Row[An
         table.received_at_ns,
         table.flight,
     )
-    query = wanted.apply(query).order_by(table.flight, table.measured_at_ns, table.seq)
+    query = wanted.apply(query).order_by(
+        table.payload, table.flight, table.measured_at_ns, table.seq
+    )
     yield from connection.execution_options(yield_per=STEP).execute(query)
 
 

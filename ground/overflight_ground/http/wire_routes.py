@@ -1,0 +1,47 @@
+"""The wire, narrowed by a filter on the server."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from overflight_contract.filters import FilterError
+from overflight_ground import wire
+from overflight_ground.http.live_routes import station_of
+from overflight_ground.http.names import Limit
+from overflight_ground.http.replies import ProblemError, plain_json
+
+router = APIRouter()
+
+
+@router.get("/wire", tags=["live"])
+def lines(
+    request: Request,
+    source: Annotated[
+        Literal["arrivals", "provider"], Query(description="what arrived, or the relay's tap")
+    ] = "arrivals",
+    filter: Annotated[  # noqa: A002
+        str, Query(max_length=2000, examples=['payload == "HAB-01" and type == publish'])
+    ] = "",
+    after: Annotated[
+        int | None, Query(ge=0, lt=2**63, description="`id` or `sequence` of the last line known")
+    ] = None,
+    limit: Limit = 500,
+) -> Response:
+    """Return lines of the wire, oldest first, as the stream has them."""
+    station = station_of(request)
+    try:
+        if source == "arrivals":
+            found = wire.arrivals(station.store, filter, after=after, limit=limit)
+        else:
+            found = wire.provider(list(station.provider), filter, after=after, limit=limit)
+    except FilterError as error:
+        raise ProblemError(
+            422,
+            "The filter does not fit",
+            str(error),
+            position=getattr(error, "position", None),
+        ) from error
+    return plain_json({"lines": found})
