@@ -31,8 +31,10 @@ from overflight_device.pacing import Pace
 from overflight_device.photographer import Photographer
 from overflight_device.screen import Screen, open_screen
 from overflight_device.sources import open_source
+from overflight_device.sources.line import LiveSource
 from overflight_device.status import Status
 from overflight_device.uplink import Uplink
+from overflight_device.watchdog import Watchdog
 
 DEFAULT_PAYLOAD: Final = "HAB-01"
 BACKLOG_LIMIT: Final = 4000
@@ -66,6 +68,9 @@ class Payload:
         self._source: FixSource = open_source(
             config.source, SourceOptions(seed=config.seed, start_after_ns=resume_after)
         )
+        if isinstance(self._source, LiveSource):
+            self._source.on_event, self._source.on_idle = self._event, self._idle
+        self._watchdog = Watchdog()
         self.status = Status(
             payload=name,
             flight=self._outbox.flight,
@@ -91,6 +96,7 @@ class Payload:
             try:
                 with self._screen:
                     self._event("start", {"resumes": self._log.written > 0})
+                    self._watchdog.ready(f"{self.status.payload} flies")
                     self._fly()
                     delivered = self._deliver()
                     self.status.stage = "done" if delivered else "stopped"
@@ -181,6 +187,12 @@ class Payload:
         ended = self._ends_s is not None and time.monotonic() >= self._ends_s
         return ended or self._stop.is_set()
 
+    def _idle(self) -> None:
+        """A live source waits for its receiver: the time may be up meanwhile."""
+        self._refresh()
+        if self._over():
+            self._source.close()
+
     def _interrupt(self) -> None:
         self._stop.set()
         self._source.close()
@@ -190,6 +202,7 @@ class Payload:
         self._screen.event(name, fields)
 
     def _refresh(self, *, force: bool = False) -> None:
+        self._watchdog.beat()
         now_s = time.monotonic()
         if now_s < self._next_status_s and not force:
             return
@@ -204,6 +217,7 @@ class Payload:
         self._screen.refresh(now_s)
 
     def _close(self) -> None:
+        self._watchdog.stopping()
         self._source.close()
         self._photographer.close()
         self._uplink.stop()

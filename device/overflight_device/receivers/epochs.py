@@ -34,14 +34,15 @@ class Reading:
 
     `clear`: it begins an epoch. `report`: it ends one. `notable`: it is worth a report while the
     last message of an epoch is not known. `notes`: it says something of the epoch that is not
-    kept (satellites in view, error estimates). `amends`: it adds to an epoch that may have been
-    reported, and changes nothing else.
+    kept (satellites in view, error estimates). `silent`: what it says is said again. `amends`: it
+    adds to an epoch that may have been reported, and changes nothing else.
     """
 
     clear: bool = False
     report: bool = False
     notable: bool = False
     notes: bool = False
+    silent: bool = False
     amends: bool = False
     time_ns: int | None = None
     forget_time: bool = False

@@ -105,7 +105,8 @@ class GpsdDecoder:
         return before if before is not None and before.measured_at_ns != time_ns else None
 
     def _fix(self, report: dict[str, Any], time_ns: int) -> Fix:
-        mode = _MODES.get(report.get("mode", 0), FixMode.NONE)
+        stated = _number(report.get("mode"))
+        mode = FixMode.NONE if stated is None else _MODES.get(int(stated), FixMode.NONE)
         lat, lon = _number(report.get("lat")), _number(report.get("lon"))
         placed = lat is not None and lon is not None and abs(lat) <= 90 and abs(lon) <= 180
         if mode is FixMode.NONE or not placed:

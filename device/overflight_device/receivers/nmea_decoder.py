@@ -20,6 +20,12 @@ from overflight_device.receivers.nmea_row import Row, Stamps
 
 _HIGHEST_DOP: Final = 99.0  # 99.9 and 99.99 say "none"
 
+_SILENT: Final = {
+    "ACCURACY": 1, "DTM": 2, "PGLOR": 2, "PGRMM": 2, "PMTK001": 3, "PMTK424": 3, "PMTK705": 3,
+    "PTNTA": 8, "THS": 0, "TXT": 5,
+}  # fmt: skip
+"""Sentences that say nothing of the fix, and are known to stand inside an epoch: least fields."""
+
 Handler = Callable[[Row], Reading]
 
 
@@ -32,6 +38,8 @@ class NmeaDecoder:
         self._cycle = Cycle()
         self._more = False
         self._used = 0
+        self._several_gsa = False
+        self._several_gsv = False
         self._gsa_talker = ""
         self._gga_talker = ""
         self._gga_time = ""
@@ -50,8 +58,11 @@ class NmeaDecoder:
             "GST": (8, _noted),
             "BWC": (12, self._bwc),
             "HDT": (1, _notable),
-            "ACCURACY": (1, _silent),
-            "TXT": (5, _silent),
+            "DBT": (7, _noted),
+            "HDG": (0, _noted),
+            "MWD": (0, _noted),
+            "MWV": (0, _noted),
+            **{tag: (least, _silent) for tag, least in _SILENT.items()},
             **makers.handlers,
         }
 
@@ -74,7 +85,8 @@ class NmeaDecoder:
         return filled if filled.report else reading
 
     def _finish(self, tag: str, reading: Reading) -> None:
-        self._cycle.see(tag, self._stamps.times, more=self._more, adds=reading != Reading())
+        adds = not reading.silent and reading != Reading()
+        self._cycle.see(tag, self._stamps.times, more=self._more, adds=adds)
         reading.clear = reading.clear or self._cycle.begins
         reading.report = reading.report or self._cycle.ends
         if self._cycle.doubtful:
@@ -204,6 +216,10 @@ class NmeaDecoder:
         numbers = (fields.integer(row[index]) or 0 for index in range(3, row.count - 3))
         self._used += sum(1 for number in numbers if number > 0)
         reading.sats = max(self._used, self._epochs.current.sats or 0) or None
+        if talker != "P":
+            self._several_gsa = True
+        elif self._several_gsa:  # what GP says, a later one says for all
+            return Reading(hdop=reading.hdop, sats=reading.sats, silent=True)
         return reading
 
     def _vtg(self, row: Row) -> Reading:
@@ -227,8 +243,11 @@ class NmeaDecoder:
         return reading
 
     def _gsv(self, row: Row) -> Reading:
+        """Satellites in view; of interest only for where the epoch ends."""
         self._more = (fields.integer(row[2]) or 0) < (fields.integer(row[1]) or 0)
-        return Reading(notes=not self._more)
+        only_gps = row[0][1:2] == "P"
+        self._several_gsv = self._several_gsv or not only_gps
+        return Reading(notes=not (self._more or (only_gps and self._several_gsv)))
 
     def _gbs(self, row: Row) -> Reading:
         self._stamps.register(row[1])

@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from overflight_contract.errors import InputError, UnavailableError
-from overflight_device.fix import Event, Fix, FlightPlan, SourceOptions
+from overflight_device.fix import Fix, SourceOptions
 from overflight_device.receivers.gpsd_json import GpsdDecoder
-from overflight_device.sources.forward import Forward
+from overflight_device.sources.line import LiveSource
 
 PORT: Final = 2947
 _CONNECT_S: Final = 5.0
 _READ_S: Final = 0.3
-_RETRY_S: Final = (0.5, 1.0, 2.0, 5.0)
 
 
 def open_source(rest: str, options: SourceOptions) -> GpsdSource:
@@ -37,24 +34,15 @@ def open_source(rest: str, options: SourceOptions) -> GpsdSource:
     return source
 
 
-class GpsdSource:
-    """Fixes of a gpsd daemon; the connection is made again where it is lost.
-
-    `on_event` hears (name, fields) of what people may want to know.
-    """
-
-    live = True
-    simulated = False
-    plan: FlightPlan | None = None
+class GpsdSource(LiveSource):
+    """Fixes of a gpsd daemon; the connection is made again where it is lost."""
 
     def __init__(self, host: str, port: int, device: str, options: SourceOptions) -> None:
+        super().__init__(options)
         self.decoder = GpsdDecoder(device or None)
-        self.on_event: Callable[[str, dict[str, Any]], None] = lambda _name, _fields: None
         self._address = (host, port)
         self._device = device
-        self._forward = Forward(options.start_after_ns)
         self._socket: socket.socket | None = None
-        self._closed = threading.Event()
 
     def open(self) -> None:
         """Connect and ask for reports; `UnavailableError` says why it can't be."""
@@ -72,19 +60,6 @@ class GpsdSource:
             ) from error
         self._socket = connection
 
-    def __iter__(self) -> Iterator[Event]:
-        """Yield fixes as gpsd reports them."""
-        while not self._closed.is_set():
-            try:
-                fixes = self._step()
-            except OSError:
-                yield from self._new(self.decoder.settle())
-                if not self._reopen():
-                    return
-                continue
-            yield from self._new(fixes)
-        yield from self._new(self.decoder.settle())
-
     def _step(self) -> list[Fix]:
         connection = self._socket
         if connection is None:
@@ -97,32 +72,12 @@ class GpsdSource:
             raise ConnectionError("gpsd has ended")
         return self.decoder.feed(data)
 
-    def _reopen(self) -> bool:
-        self._give_back()
-        if self._closed.is_set():
-            return False
-        self.on_event("receiver", {"line": "lost"})
+    def _rest(self) -> list[Fix]:
+        rest = self.decoder.finish()
         self.decoder = GpsdDecoder(self._device or None)
-        tries = 0
-        while not self._closed.wait(_RETRY_S[min(tries, len(_RETRY_S) - 1)]):
-            tries += 1
-            try:
-                self.open()
-            except UnavailableError:
-                continue
-            self.on_event("receiver", {"line": "back"})
-            return True
-        return False
-
-    def _new(self, fixes: list[Fix]) -> Iterator[Fix]:
-        return (fix for fix in fixes if self._forward.admit(fix))
+        return rest
 
     def _give_back(self) -> None:
         connection, self._socket = self._socket, None
         if connection is not None:
             connection.close()
-
-    def close(self) -> None:
-        """End the connection and an iteration that waits."""
-        self._closed.set()
-        self._give_back()

@@ -7,9 +7,7 @@ PORT is a device (``/dev/ttyAMA0``), a pseudo-terminal, or any URL that pyserial
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -17,19 +15,17 @@ from urllib.parse import parse_qsl
 import serial
 
 from overflight_contract.errors import InputError, UnavailableError
-from overflight_device.fix import Event, Fix, FlightPlan, SourceOptions
+from overflight_device.fix import Fix, SourceOptions
 from overflight_device.receivers.airborne import Airborne
 from overflight_device.receivers.baud import BaudSearch
 from overflight_device.receivers.framing import Frame, Sentence, Ubx
 from overflight_device.receivers.stream import ReceiverDecoder
-from overflight_device.sources.forward import Forward
+from overflight_device.sources.line import LiveSource
 
 _READ_TIMEOUT_S: Final = 0.15
 _GATHER_S: Final = 0.02
 _MOST: Final = 65_536
 _WRITE_TIMEOUT_S: Final = 1.0
-_RETRY_S: Final = (0.5, 1.0, 2.0, 5.0)
-_LOST: Final = (serial.SerialException, OSError, TypeError)  # TypeError: closed while it was read
 _SWITCH: Final = {"on": True, "off": False}
 
 
@@ -72,26 +68,18 @@ def open_source(rest: str, options: SourceOptions) -> SerialSource:
     return source
 
 
-class SerialSource:
-    """Fixes of a receiver, as they come; the line is opened again where it is lost.
+class SerialSource(LiveSource):
+    """Fixes of a receiver. `airborne` and `baud` tell what was set up and found."""
 
-    `on_event` hears (name, fields) of what people may want to know. `airborne` and `baud` tell
-    what was set up and found.
-    """
-
-    live = True
-    simulated = False
-    plan: FlightPlan | None = None
+    _lost = (serial.SerialException, OSError, TypeError)  # TypeError: closed while it was read
 
     def __init__(self, settings: SerialSettings, options: SourceOptions) -> None:
+        super().__init__(options, reconnect=settings.reconnect)
         self.settings = settings
         self.airborne = Airborne()
         self.baud = BaudSearch(settings.baud)
         self.decoder = ReceiverDecoder(self._see)
-        self.on_event: Callable[[str, dict[str, Any]], None] = lambda _name, _fields: None
-        self._forward = Forward(options.start_after_ns)
         self._line: Any = None
-        self._closed = threading.Event()
         self._frames: list[Frame] = []
         self._airborne_before = self.airborne.state
 
@@ -112,19 +100,6 @@ class SerialSource:
                 f"can't open the serial port {port}: {error}; "
                 "'overflight device ports' lists what is plugged in"
             ) from error
-
-    def __iter__(self) -> Iterator[Event]:
-        """Yield fixes as the receiver makes them."""
-        while not self._closed.is_set():
-            try:
-                fixes = self._step()
-            except _LOST:
-                yield from self._new(self.decoder.settle())
-                if not self._reopen():
-                    break
-                continue
-            yield from self._new(fixes)
-        yield from self._new(self.decoder.finish())
 
     def _step(self) -> list[Fix]:
         """Read what has come, answer the receiver, and return the fixes that are complete."""
@@ -167,37 +142,16 @@ class SerialSource:
             self._airborne_before = self.airborne.state
             self.on_event("receiver", {"airborne": str(self.airborne.state)})
 
-    def _reopen(self) -> bool:
-        """Wait until the line can be opened again; False where it is not to be."""
-        self._give_back()
-        if not self.settings.reconnect or self._closed.is_set():
-            return False
-        self.on_event("receiver", {"line": "lost"})
+    def _rest(self) -> list[Fix]:
+        rest = self.decoder.finish()
         self.decoder = ReceiverDecoder(self._see)
         self.airborne.restart()
-        tries = 0
-        while not self._closed.wait(_RETRY_S[min(tries, len(_RETRY_S) - 1)]):
-            tries += 1
-            try:
-                self.open()
-            except UnavailableError:
-                continue
-            self.on_event("receiver", {"line": "back"})
-            return True
-        return False
-
-    def _new(self, fixes: list[Fix]) -> Iterator[Fix]:
-        return (fix for fix in fixes if self._forward.admit(fix))
+        return rest
 
     def _give_back(self) -> None:
         line, self._line = self._line, None
         if line is not None:
             line.close()
-
-    def close(self) -> None:
-        """Give the line back; ends an iteration that waits."""
-        self._closed.set()
-        self._give_back()
 
 
 def _is_sound(frame: Frame) -> bool:
