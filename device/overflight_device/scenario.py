@@ -51,7 +51,7 @@ class BalloonSpec(_Spec, frozen=True, kw_only=True):
     max_air_kg: NotNegative = 0.0
     air_rate_kg_s: NotNegative = 0.0
     parachute_m: Positive = 3.0
-    parachute_drag: Positive = 0.9
+    parachute_drag: Positive = 0.65
     remnant: Share = 0.3
 
 
@@ -63,9 +63,10 @@ class SteeringSpec(_Spec, frozen=True, kw_only=True):
     levels: Annotated[int, Meta(ge=2, le=50)] = 9
     every_s: Positive = 1800.0
     look_ahead_m: Positive = 350_000.0
-    from_s: NotNegative = 0.0
     until_s: Positive | None = None
-    """From then on it holds its level and drifts: it leaves its plan."""
+    """From then on it does not steer, and leaves its plan; it comes down after its duration."""
+    stuck_m: Positive | None = None
+    """The level it stays at then; else the last one."""
 
 
 class PointSpec(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 G0: Final = 9.80665
 GAS_CONSTANT_AIR: Final = 287.05287
+SEA_LEVEL_DENSITY: Final = 1.225
 EARTH_RADIUS: Final = 6_356_766.0
 """Nominal radius for geopotential altitude (Doc 7488, 2.3)."""
 

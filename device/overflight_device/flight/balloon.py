@@ -15,7 +15,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import Final
 
-from overflight_device.flight.atmosphere import G0, air_at, altitude_of_density
+from overflight_device.flight.atmosphere import G0, SEA_LEVEL_DENSITY, air_at, altitude_of_density
 from overflight_device.flight.geodesy import drift
 from overflight_device.flight.wind import Wind
 
@@ -52,7 +52,8 @@ class Vehicle:
     max_air_kg: float = 0.0
     air_rate_kg_s: float = 0.0
     parachute_m: float = 3.0
-    parachute_drag: float = 0.9
+    parachute_drag: float = 0.65
+    """At sea level; see `fall_mps`."""
     remnant: float = 0.3
     """Share of the envelope that stays attached after a burst."""
 
@@ -103,14 +104,22 @@ class Command:
 COAST: Final = Command()
 
 
-def sphere_drag(reynolds: float) -> float:
-    """Return the drag coefficient of a slack, wobbling sphere: the drag crisis, smoothed.
+_LAMINAR_DRAG: Final = 0.50
+_TURBULENT_DRAG: Final = 0.16
+_CRISIS_REYNOLDS: Final = 4.0e5
+_CRISIS_WIDTH: Final = 0.06
 
-    About 0.45 below and 0.25 above a Reynolds number of some 400,000, as sounding balloons show
-    (Gallice et al. 2011, doi:10.5194/amt-4-2235-2011, figure 7).
+
+def sphere_drag(reynolds: float) -> float:
+    """Return the drag coefficient of a sphere: the drag crisis, smoothed.
+
+    0.5 below and 0.16 above a Reynolds number of some 400,000 (Achenbach 1972,
+    doi:10.1017/S0022112072000874), which is what sounding balloons show as well: they rise fast at
+    first and slow down at 10 to 20 km.
     """
-    step = math.log10(max(reynolds, 1.0) / 4.0e5) / 0.25
-    return 0.25 + 0.20 / (1.0 + math.exp(2.0 * step))
+    over = math.log10(max(reynolds, 1.0) / _CRISIS_REYNOLDS) / _CRISIS_WIDTH
+    share = 1.0 / (1.0 + math.exp(max(-60.0, min(60.0, 2.0 * over))))
+    return _TURBULENT_DRAG + (_LAMINAR_DRAG - _TURBULENT_DRAG) * share
 
 
 def displaced_m3(vehicle: Vehicle, state: State, density: float) -> float:
@@ -143,18 +152,37 @@ def rise_mps(vehicle: Vehicle, state: State) -> float:
     force = (volume * air.density - total_kg(vehicle, state)) * G0
     diameter = (6.0 * volume / math.pi) ** (1.0 / 3.0)
     area = math.pi * diameter * diameter / 4.0
-    drag = vehicle.drag
-    if drag is None:
-        speed = max(abs(state.climb_mps), 1.0)
-        drag = sphere_drag(air.density * speed * diameter / air.viscosity)
-    return math.copysign(math.sqrt(2.0 * abs(force) / (air.density * drag * area)), force)
+    unit = 2.0 * abs(force) / (air.density * area)
+    if vehicle.drag is not None:
+        return math.copysign(math.sqrt(unit / vehicle.drag), force)
+    per_mps = air.density * diameter / air.viscosity
+    return math.copysign(_terminal_mps(unit, per_mps, abs(state.climb_mps)), force)
+
+
+def _terminal_mps(unit: float, reynolds_per_mps: float, speed: float) -> float:
+    """Solve speed² · drag(Reynolds number of speed) = `unit`, near the speed of before.
+
+    In the crisis more than one speed fits; like the balloon, the solution stays on its branch.
+    """
+    low, high = math.sqrt(unit / _LAMINAR_DRAG), math.sqrt(unit / _TURBULENT_DRAG)
+    speed = min(max(speed, low), high) if speed > 0.0 else high
+    for _ in range(12):
+        speed = 0.5 * (speed + math.sqrt(unit / sphere_drag(reynolds_per_mps * speed)))
+    return speed
+
+
+_PARACHUTE_THINNING: Final = 0.16
+"""Parachutes brake less well in thin air (they flutter and do not fill), by this power of density;
+from descents of real flights, see docs/scenarios.md."""
 
 
 def fall_mps(vehicle: Vehicle, alt_m: float) -> float:
     """Return the speed of descent below the parachute, above 0."""
     mass = vehicle.suspended_kg + vehicle.remnant * vehicle.envelope_kg
     area = math.pi * vehicle.parachute_m**2 / 4.0
-    return math.sqrt(2.0 * mass * G0 / (air_at(alt_m).density * vehicle.parachute_drag * area))
+    density = air_at(alt_m).density
+    drag = vehicle.parachute_drag * (density / SEA_LEVEL_DENSITY) ** _PARACHUTE_THINNING
+    return math.sqrt(2.0 * mass * G0 / (density * drag * area))
 
 
 _GUST_S: Final = 40.0

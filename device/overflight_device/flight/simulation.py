@@ -34,6 +34,9 @@ class Flight:
     levels: int = 9
     steer_every_s: float = 1800.0
     look_ahead_m: float = 350_000.0
+    steer_until_s: float | None = None
+    """Steering fails then; the balloon stays at `stuck_m`, else where it was."""
+    stuck_m: float | None = None
     prelaunch_s: float = 300.0
     cut_down_s: float | None = None
     """Come down after this time at the latest; `None`: only by burst."""
@@ -67,7 +70,9 @@ class _Pilot:
             return Command(ground_m=flight.ground_m)
         if flight.cut_down_s is not None and state.elapsed_s >= flight.cut_down_s:
             self._down = True
-        if flight.steer and state.stage is Stage.FLOAT:
+        if flight.steer_until_s is not None and state.elapsed_s >= flight.steer_until_s:
+            self._level = flight.stuck_m or self._level
+        elif flight.steer and state.stage is Stage.FLOAT:
             self._steer(state)
         return Command(level_m=self._level, cut_down=self._down, ground_m=flight.ground_m)
 

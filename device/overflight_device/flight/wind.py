@@ -106,21 +106,23 @@ def _between(steps: Sequence[float], value: float) -> tuple[int, float]:
 
 
 class _Wave(NamedTuple):
-    kx: float
-    ky: float
-    kz: float
+    """A plane wave over the earth's unit vectors; `x`, `y`, `z` its direction times amplitude."""
+
+    k: float
+    x: float
+    y: float
+    z: float
     vertical: float
     omega: float
-    east_phase: float
-    north_phase: float
-    amplitude: float
+    phase: float
 
 
 class Weather:
-    """Smooth chance in space and time: planetary waves and inertia-gravity waves.
+    """Smooth chance in space and time: planetary waves and small ones, with seeded phases.
 
-    Each is a sum of plane waves over the earth's unit vectors, with seeded directions and phases.
-    `large_mps` and `small_mps` are about the standard deviation of either.
+    Each is a wave of the stream function, so that the air flows around and nothing piles up:
+    wind = r × k̂ · A · sin(k·r + m·altitude + ω·time + phase). `large_mps` and `small_mps` are about
+    the standard deviation of the wind from either.
     """
 
     def __init__(self, rng: random.Random, *, large_mps: float, small_mps: float) -> None:
@@ -130,21 +132,32 @@ class Weather:
         small = [
             _wave(rng, (60.0, 190.0), (1.5e3, 5e3), (0.3, 1.0), small_mps) for _ in range(_WAVES)
         ]
-        self._waves = tuple(wave for wave in large + small if wave.amplitude > 0.0)
+        strong = [wave for wave in large if large_mps] + [wave for wave in small if small_mps]
+        self._waves = tuple((*wave, _size(wave)) for wave in strong)
 
     def at(self, lat_deg: float, lon_deg: float, alt_m: float, elapsed_s: float) -> Wind:
         """Return this wind (see `WindField`)."""
         x, y, z = unit_vector(lat_deg, lon_deg)
-        east = north = 0.0
+        sx = sy = sz = 0.0
         sin = math.sin
-        for kx, ky, kz, vertical, omega, east_phase, north_phase, amplitude in self._waves:
-            angle = kx * x + ky * y + kz * z + vertical * alt_m + omega * elapsed_s
-            east += amplitude * sin(angle + east_phase)
-            north += amplitude * sin(angle + north_phase)
-        return Wind(east, north)
+        for k, wx, wy, wz, vertical, omega, phase, size in self._waves:
+            along = k * (wx * x + wy * y + wz * z) / size
+            flow = sin(along + vertical * alt_m + omega * elapsed_s + phase)
+            sx, sy, sz = sx + flow * wx, sy + flow * wy, sz + flow * wz
+        # r × S, in its parts to the east and to the north
+        lon = math.radians(lon_deg)
+        cos_lon, sin_lon = math.cos(lon), math.sin(lon)
+        horizontal = math.cos(math.radians(lat_deg))
+        east = sz * horizontal - z * (sx * cos_lon + sy * sin_lon)
+        north = sy * cos_lon - sx * sin_lon
+        return Wind(-east, north)
 
 
-_WAVES: Final = 5
+_WAVES: Final = 6
+
+
+def _size(wave: _Wave) -> float:
+    return math.sqrt(wave.x**2 + wave.y**2 + wave.z**2)
 
 
 def _wave(
@@ -155,18 +168,17 @@ def _wave(
     strength_mps: float,
 ) -> _Wave:
     z, angle = rng.uniform(-1.0, 1.0), rng.uniform(0.0, math.tau)
-    k = rng.uniform(*wavenumbers)
-    flat = k * math.sqrt(1.0 - z * z)
-    sign = rng.choice((-1.0, 1.0))
+    flat = math.sqrt(1.0 - z * z)
+    # |r × k̂| is 0.8 in the mean, sin is 0.7, and the waves add up as chance does
+    amplitude = strength_mps * math.sqrt(3.0 / _WAVES) * 1.2
     return _Wave(
-        flat * math.cos(angle),
-        flat * math.sin(angle),
-        k * z,
-        sign * math.tau / rng.uniform(*vertical_m),
+        rng.uniform(*wavenumbers),
+        amplitude * flat * math.cos(angle),
+        amplitude * flat * math.sin(angle),
+        amplitude * z,
+        rng.choice((-1.0, 1.0)) * math.tau / rng.uniform(*vertical_m),
         math.tau / (rng.uniform(*period_d) * 86_400.0),
         rng.uniform(0.0, math.tau),
-        rng.uniform(0.0, math.tau),
-        strength_mps * math.sqrt(2.0 / _WAVES),
     )
 
 

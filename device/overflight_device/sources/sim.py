@@ -9,16 +9,27 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from overflight_contract.errors import InputError
 from overflight_contract.times import NS_PER_S
 from overflight_device.fix import Event, Fault, FaultKind, Fix, FlightPlan, SourceOptions
 from overflight_device.flight.balloon import State, Vehicle
 from overflight_device.flight.receiver import Receiver, ReceiverModel
 from overflight_device.flight.simulation import Flight, fly
-from overflight_device.flight.wind import Blend, Climatology, Stream, Weather, winter_share
+from overflight_device.flight.sounding import parse_sounding
+from overflight_device.flight.wind import (
+    Blend,
+    Climatology,
+    Column,
+    Stream,
+    Weather,
+    WindField,
+    winter_share,
+)
 from overflight_device.scenario import MissionSpec, Scenario, list_scenarios, load_scenario
 
 __all__ = ["SimulatedSource", "flight_of", "list_scenarios", "load_scenario", "open_source"]
@@ -45,11 +56,17 @@ class SimulatedSource:
         """Yield events in order of time, those after `start_after_ns`."""
         after = self._options.start_after_ns
         start_ns = self.scenario.start_ns
+        lasting: dict[FaultKind, Fault] = {}
         for at_s, event in self._events():
             if self._closed:
                 return
-            if after is None or start_ns + round(at_s * NS_PER_S) > after:
-                yield event
+            if after is not None and start_ns + round(at_s * NS_PER_S) <= after:
+                if isinstance(event, Fault):
+                    _keep_lasting(lasting, event)
+                continue
+            yield from lasting.values()
+            lasting.clear()
+            yield event
 
     def close(self) -> None:
         """End an iteration."""
@@ -60,14 +77,18 @@ class SimulatedSource:
         return fly(flight_of(self.scenario, self._options.seed), self._rng("flight"))
 
     def _events(self) -> Iterator[tuple[float, Event]]:
-        """Yield (seconds since the start, event), faults before the fix of the same time."""
+        """Yield (seconds since the start, event).
+
+        A fault comes right after the first fix at or after its time, so that a payload that it
+        kills has recorded that fix, goes on after it and does not meet the same fault again.
+        """
         pending = _faults(self.scenario)
         for state, fix in self._fixes():
+            if _silent(self.scenario.mission, state.elapsed_s):
+                continue
+            yield state.elapsed_s, fix
             while pending and pending[0][0] <= state.elapsed_s:
-                at_s, _, fault = heapq.heappop(pending)
-                yield at_s, fault
-            if not _silent(self.scenario.mission, state.elapsed_s):
-                yield state.elapsed_s, fix
+                yield state.elapsed_s, heapq.heappop(pending)[2]
 
     def _fixes(self) -> Iterator[tuple[State, Fix]]:
         model = ReceiverModel(**msgspec.structs.asdict(self.scenario.mission.receiver))
@@ -116,8 +137,19 @@ def flight_of(scenario: Scenario, seed: int) -> Flight:
         "levels": steering.levels,
         "steer_every_s": steering.every_s,
         "look_ahead_m": steering.look_ahead_m,
+        "steer_until_s": steering.until_s,
+        "stuck_m": steering.stuck_m,
     }
     return Flight(**values)
+
+
+def _sounding(path: Path) -> Column:
+    try:
+        return parse_sounding(path.read_text(encoding="utf-8", errors="replace"))
+    except OSError as error:
+        raise InputError(f"can't read the sounding {path}: {error.strerror}") from error
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 _PATIENCE: Final = 1.25
@@ -127,7 +159,8 @@ _PATIENCE: Final = 1.25
 def _cut_down_s(mission: MissionSpec) -> float | None:
     if mission.balloon.volume_m3 is None:
         return None
-    return mission.duration_s * (_PATIENCE if mission.steering else 1.0)
+    arrives = mission.steering is not None and mission.steering.until_s is None
+    return mission.duration_s * (_PATIENCE if arrives else 1.0)
 
 
 def winds_of(scenario: Scenario, seed: int) -> Blend:
@@ -135,7 +168,9 @@ def winds_of(scenario: Scenario, seed: int) -> Blend:
     spec, mission = scenario.mission.wind, scenario.mission
     rng = random.Random(f"{seed}/{scenario.name}/wind")
     weather = Weather(rng, large_mps=spec.large_mps, small_mps=spec.small_mps)
-    mean = Climatology(winter_share(mission.start.timetuple().tm_yday))
+    mean: WindField = Climatology(winter_share(mission.start.timetuple().tm_yday))
+    if spec.sounding is not None:
+        mean = _sounding(scenario.folder / spec.sounding)
     stream = None
     if spec.stream is not None and mission.plan is not None:
         points = [(point.lat_deg, point.lon_deg) for point in mission.plan.points]
@@ -150,7 +185,16 @@ def _silent(mission: MissionSpec, elapsed_s: float) -> bool:
     )
 
 
-_BEGIN_END: Final = {
+def _keep_lasting(lasting: dict[FaultKind, Fault], fault: Fault) -> None:
+    """Note what a payload that goes on now still suffers from."""
+    for begin, end in _BEGIN_END.values():
+        if end is not None and fault.kind is begin:
+            lasting[begin] = fault
+        elif fault.kind is end:
+            lasting.pop(begin, None)
+
+
+_BEGIN_END: Final[dict[str, tuple[FaultKind, FaultKind | None]]] = {
     "link": (FaultKind.LINK_DOWN, FaultKind.LINK_UP),
     "camera": (FaultKind.CAMERA_DOWN, FaultKind.CAMERA_UP),
     "reboot": (FaultKind.REBOOT, None),
@@ -162,7 +206,9 @@ def _faults(scenario: Scenario) -> list[tuple[float, int, Fault]]:
     """Return the faults that the payload has to be told, as a heap by time."""
     heap: list[tuple[float, int, Fault]] = []
     for fault in scenario.mission.faults:
-        begin, end = _BEGIN_END.get(fault.kind, (None, None))
+        if fault.kind not in _BEGIN_END:
+            continue
+        begin, end = _BEGIN_END[fault.kind]
         for kind, at_s in ((begin, fault.at_s), (end, fault.at_s + fault.for_s)):
             if kind is not None:
                 at_ns = scenario.start_ns + round(at_s * NS_PER_S)
