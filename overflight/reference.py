@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 
 from overflight.cli import COMMANDS, EXIT_STATUSES, build_parser, leaves
-from overflight_contract.commandline import environment_name, setting_options
+from overflight_contract.commandline import environment_name, setting_key, setting_options
 
 HEAD = """\
 # Commands
@@ -51,16 +51,16 @@ def text() -> str:
     parser = build_parser(list(COMMANDS))
     parts = [HEAD.format(statuses=EXIT_STATUSES)]
     for path, command in commands(parser):
-        section = leaves(parser, path)[-1][0]
-        parts.append(_command(path, command, section))
+        found = [section for section, leaf in leaves(parser, path) if leaf is command]
+        parts.append(_command(path, command, found[0] if found else None))
     return "\n".join(parts)
 
 
-def _command(path: tuple[str, ...], parser: argparse.ArgumentParser, section: str) -> str:
+def _command(path: tuple[str, ...], parser: argparse.ArgumentParser, section: str | None) -> str:
     lines = [f"## overflight {' '.join(path)}", "", parser.description or "", ""]
     lines += [f"- `{action.metavar or action.dest}`: {_help(action)}" for action in _words(parser)]
     options = list(setting_options(parser))
-    if options:
+    if options and section is not None:
         if lines[-1]:
             lines.append("")
         lines += ["| option | setting | environment | meaning |", "| --- | --- | --- | --- |"]
@@ -79,8 +79,8 @@ def _words(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 def _row(action: argparse.Action, section: str) -> str:
     words = ", ".join(f"`{option}`" for option in action.option_strings)
     value = "" if action.nargs == 0 else f" {_value(action)}"
-    key = f"`[{section}] {action.dest.replace('_', '-')}`"
-    variable = f"`{environment_name(section, action.dest)}`"
+    key = f"`[{section}] {setting_key(action)}`"
+    variable = f"`{environment_name(section, setting_key(action))}`"
     return f"| {words}{value} | {key} | {variable} | {_help(action)} |"
 
 

@@ -89,9 +89,15 @@ def setting_options(parser: argparse.ArgumentParser) -> Iterator[argparse.Action
             yield action
 
 
-def environment_name(section: str, dest: str) -> str:
+def setting_key(action: argparse.Action) -> str:
+    """Name the setting of an option: its long form without dashes, ``picture-every``."""
+    long = [option for option in action.option_strings if option.startswith("--")]
+    return (long or list(action.option_strings))[0].lstrip("-")
+
+
+def environment_name(section: str, key: str) -> str:
     """Name the environment variable of a setting: ``OVERFLIGHT_RELAY_UPSTREAM``."""
-    return f"{ENVIRONMENT_PREFIX}{section}_{dest}".upper().replace("-", "_").replace(".", "_")
+    return f"{ENVIRONMENT_PREFIX}{section}_{key}".upper().replace("-", "_").replace(".", "_")
 
 
 def read_config(path: str | None, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
@@ -123,16 +129,16 @@ def apply_settings(
         table = table.get(part, {}) if isinstance(table, Mapping) else {}
     if not isinstance(table, Mapping):
         raise InputError(f"[{section}] in the settings file is not a table")
-    actions = {action.dest: action for action in setting_options(parser)}
+    actions = {setting_key(action): action for action in setting_options(parser)}
     for key, value in table.items():
         if isinstance(value, Mapping):
             continue  # the section of a subcommand
-        dest = key.replace("-", "_")
-        if dest not in actions:
+        dashed = key.replace("_", "-")
+        if dashed not in actions:
             raise InputError(f"[{section}] in the settings file has an unknown setting {key!r}")
-        _set(parser, actions[dest], value, f"{key!r} in [{section}] of the settings file")
-    for dest, action in actions.items():
-        name = environment_name(section, dest)
+        _set(parser, actions[dashed], value, f"{key!r} in [{section}] of the settings file")
+    for key, action in actions.items():
+        name = environment_name(section, key)
         if name in environ:
             _set(parser, action, environ[name], name)
 

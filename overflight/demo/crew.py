@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -152,6 +153,17 @@ def get_json(url: str, timeout_s: float = 2.0) -> dict[str, Any] | None:
     except (OSError, ValueError, urllib.error.URLError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def require_broker(url: str) -> None:
+    """Raise `UnavailableError` where nothing listens at `url`."""
+    from overflight_device.uplink import parse_broker_url
+
+    host, port, _ = parse_broker_url(url)
+    try:
+        socket.create_connection((host, port), timeout=5).close()
+    except OSError as error:
+        raise UnavailableError(f"no broker answers at {url}: {error.strerror or error}") from error
 
 
 def wait_ready(member: Member, url: str) -> None:

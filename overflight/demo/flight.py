@@ -111,6 +111,7 @@ class Company:
 
     def _start_broker(self) -> str:
         if self.plan.broker != "embedded":
+            crew.require_broker(self.plan.broker)
             return self.plan.broker
         from overflight_ground.broker import EmbeddedBroker
 

@@ -135,3 +135,19 @@ def _places(truth):
 
 def _highest_m(truth):
     return float(truth["maxaltitude_m"])
+
+
+@pytest.mark.mosquitto
+def test_on_another_broker_mqtt_5_is_spoken(demo, hop, mosquitto):
+    run = demo("--source", f"sim:{hop}", "--speed", "max", "--broker", mosquitto)
+    summary, status = run.finish()
+    assert_held(summary, status)
+    log = (run.run / "logs" / "ground.log").read_text()
+    assert "MQTT V5" in log
+
+
+def test_a_broker_of_ones_own_that_is_not_there_is_one_sentence(demo, hop):
+    run = demo("--source", f"sim:{hop}", "--broker", "mqtt://127.0.0.1:1")
+    _, errors = run.process.communicate(timeout=60)
+    assert run.process.returncode == 4
+    assert errors.strip().startswith("overflight: no broker answers")

@@ -1,5 +1,6 @@
 """The docs are as the code is: every command, option, setting, topic and field is in them."""
 
+import argparse
 import re
 import shlex
 from pathlib import Path
@@ -25,7 +26,8 @@ def test_the_reference_of_commands_is_current():
 def test_every_option_has_a_help_text():
     for path, parser in reference.commands(build_parser(list(COMMANDS))):
         for action in parser._actions:
-            assert action.help, f"overflight {' '.join(path)}: {action.dest} has no help"
+            named = action.help or isinstance(action, argparse._SubParsersAction)
+            assert named, f"overflight {' '.join(path)}: {action.dest} has no help"
 
 
 def test_every_topic_and_field_is_in_the_docs():

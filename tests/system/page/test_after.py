@@ -1,0 +1,93 @@
+"""The page when things go wrong, and after the payload was found."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+AXE = Path(__file__).parents[2] / "ground" / "page" / "vendor" / "axe.min.js"
+
+
+def test_before_anything_is_heard_each_panel_says_what_it_waits_for(tab: Any, system: Any) -> None:
+    system.start_ground()
+    system.start_relay()
+    page = tab.open()
+    page.locator("#mode", has_text="LIVE").wait_for()
+    page.locator("#waiting", has_text="Waiting for the first message").wait_for()
+    assert "overflight device run" in page.locator("#waiting code").inner_text()
+    assert "No payload heard yet" in page.locator(".fleet-empty").inner_text()
+    assert "unknown" in page.locator(".split .kept.big").inner_text()
+    assert "No alerts" in page.locator("#alerts .empty").inner_text()
+    assert "listed here" in page.locator("#wire .empty").inner_text()
+    assert "The timeline fills" in page.locator(".over-timeline").inner_text()
+    tab.shot("empty")
+    assert tab.errors == []
+
+
+def test_a_ground_that_was_killed_is_caught_up_with_without_a_gap(tab: Any, system: Any) -> None:
+    system.start_payload("sim:transcontinental", "1500", "--for", "14s")
+    page = tab.open()
+    page.locator("#payload-HAB-01").wait_for(timeout=30_000)
+    tab.until("o.model.tracks.get('HAB-01')?.complete")
+    system.end("ground", signal.SIGKILL)
+    page.locator("#mode", has_text="DISCONNECTED").wait_for()
+    page.locator("#alarm", has_text="connection").wait_for(state="attached")
+    tab.shot("disconnected")
+    system.start_ground()
+    page.locator("#mode", has_text="LIVE").wait_for(timeout=20_000)
+    assert system.children["payload"].wait(90) == 0
+    stored = len(system.get("payloads/HAB-01/track")["rows"])
+    tab.until(f"o.model.tracks.get('HAB-01').length === {stored}", 30)
+    gaps = tab.model(
+        "(() => { const t = o.model.tracks.get('HAB-01'); let most = 0;"
+        " for (let i = 1; i < t.length; i += 1)"
+        " most = Math.max(most, t.time.data[i] - t.time.data[i - 1]); return most; })()"
+    )
+    assert gaps <= 120_000
+
+
+def test_after_recovery_the_pictures_are_on_the_track_and_in_the_gallery(
+    tab: Any, system: Any
+) -> None:
+    page = tab.open()
+    page.locator(".split .kept.big", has_text="unknown").wait_for()
+    system.end("relay")
+    system.run("recover", "device", "--store", "ground.sqlite")
+    page.reload()
+    page.locator(".bar.recovered").wait_for()
+    pictures = len(system.get("pictures")["pictures"])
+    assert pictures > 3
+    page.keyboard.press("3")
+    page.locator(".gallery li").first.wait_for()
+    assert page.locator(".gallery li").count() == pictures
+    tab.until("[...document.querySelectorAll('.gallery img')].some((i) => i.naturalWidth > 50)")
+    tab.shot("recovered")
+    page.locator(".gallery .thumb").first.click()
+    page.locator("dialog.picture", has_text="sha256").wait_for()
+    page.locator("dialog.picture button", has_text="Show on the map").click()
+    tab.until("o.eye.zoom > 5")
+    assert tab.errors == []
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize("size", [(1440, 900), (800, 480)])
+def test_axe_finds_no_violation(tab: Any, scheme: str, size: tuple[int, int]) -> None:
+    tab.page.set_viewport_size({"width": size[0], "height": size[1]})
+    tab.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page = tab.open()
+    page.locator("#payload-HAB-01").wait_for(state="attached")
+    tab.until("o.model.tracks.get('HAB-01')?.complete")
+    page.evaluate(AXE.read_text())
+    for key in ("1", "2", "3", "4", "?"):
+        page.keyboard.press(key)
+        if key == "2" and page.locator(".line").first.is_visible():
+            page.locator(".line").first.click()
+        found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+        assert [
+            (item["id"], [node["html"][:200] for node in item["nodes"]]) for item in found
+        ] == [], key
