@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final, cast
 
 from overflight_contract.mqtt import Framed, Framer, Oversize, Piece, RemoteProtocolError
+from overflight_contract.mqtt.framing import FIRST_BYTE
 from overflight_contract.session import MASKED, Direction, Verdict, mask_credentials
 from overflight_relay.answers import farewell, unavailable
 from overflight_relay.judge import Judge, Ruling
@@ -27,6 +28,8 @@ MADE_HERE: Final = "made by the relay"
 _QUICK_AFTER: Final = 32
 """PUBLISH packets before an expression of its own is worth compiling (some 2 ms)."""
 
+_PUBACK: Final = 0x40
+_PUBACK_BYTES: Final = 4
 _CONNECT: Final = 1
 _PUBLISH: Final = 3
 _LONGEST_HEADER: Final = 5
@@ -72,6 +75,11 @@ class _Side:
         self.oversize: Ruling | None = None
         self.swallowed = 0
         self.broken = ""
+
+    @property
+    def clean(self) -> bool:
+        """Whether the next byte begins a packet."""
+        return not (self.framer.pending or self.oversize or self.broken)
 
 
 class Conversation:
@@ -119,14 +127,16 @@ class Conversation:
         self.judge.known.now_ns = now_ns
         if side.tail:
             data, side.tail = side.tail + data, b""
-        if self._quick or self.judge.known.published >= _QUICK_AFTER:
-            run = self._quick_run(data)
-            if run is not None:
-                self._take(run, Direction.UP, now_ns, effects)
-                data = data[run.used :]
-                if len(data) < _LARGEST_TAIL and _is_incomplete(data):
-                    side.tail = data
-                    return effects
+        if side.clean:
+            known = self.judge.known
+            if known.published >= _QUICK_AFTER and not known.ended:
+                run = self._quick_run(data)
+                if run is not None:
+                    self._take(run, Direction.UP, now_ns, effects)
+                    data = data[run.used :]
+            cut = _begun(data)
+            if len(data) - cut < _LARGEST_TAIL:
+                data, side.tail = data[:cut], data[cut:]
         self._slowly(side, Direction.UP, data, now_ns, effects)
         return effects
 
@@ -134,19 +144,22 @@ class Conversation:
         """Take bytes of the broker."""
         side, effects = self._down, Effects()
         self.judge.known.now_ns = now_ns
-        if data[0] == 0x40 and not (side.framer.pending or side.oversize or side.broken):
+        if side.tail:
+            data, side.tail = side.tail + data, b""
+        if data[0] == _PUBACK and side.clean and self.judge.known.version is not None:
             run = puback_run(data)
-            if run is not None and self.judge.known.version is not None:
+            if run is not None:
                 self._take(run, Direction.DOWN, now_ns, effects)
-                return effects
+                data = data[run.used :]
+                if len(data) < _PUBACK_BYTES:
+                    side.tail = data
+                    return effects
         self._slowly(side, Direction.DOWN, data, now_ns, effects)
         return effects
 
     def _quick_run(self, data: bytes) -> Run | None:
         """Return the good packets that `data` starts with, if the quick check can tell."""
-        side, known = self._up, self.judge.known
-        if side.framer.pending or side.oversize or side.broken or known.ended:
-            return None
+        known = self.judge.known
         qos = data[0] >> 1 & 3 if data and data[0] >> 4 == 3 else 3
         check = self._quick.get(qos)
         if check is None:
@@ -317,14 +330,28 @@ def _bytes_of(item: Framed) -> bytes:
     return item.data if isinstance(item, Piece) else item
 
 
-def _is_incomplete(data: bytes) -> bool:
-    """Tell whether `data` (short) is the start of one PUBLISH that is not whole yet."""
-    if not data:
-        return False
-    if data[0] >> 4 != 3 or data[0] & 6 == 6 or data[0] & 14 == 8:
-        return False
-    if len(data) < 3:
-        return True
-    if data[1] < 128 or data[2] >= 128:
-        return False
-    return len(data) < 3 + (data[1] & 127) + (data[2] << 7)
+def _begun(data: bytes) -> int:
+    """Return where the packet begins that `data` ends in the middle of; else its length.
+
+    A header that is not right ends the search: the framer, which gets all before, will say so.
+    """
+    pos, size = 0, len(data)
+    while pos < size:
+        if FIRST_BYTE[data[pos]] is not None:
+            return size
+        length, at, shift = 0, pos + 1, 0
+        while True:
+            if at >= size:
+                return pos
+            byte = data[at]
+            length |= (byte & 127) << shift
+            at += 1
+            shift += 7
+            if byte < 128:
+                break
+            if shift > 21:
+                return size
+        if at + length > size:
+            return pos
+        pos = at + length
+    return size

@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from itertools import starmap
 from operator import gt
 from typing import Final, NamedTuple
 
@@ -58,7 +57,7 @@ def publish_check(payload: str, version: Version, qos: int) -> QuickCheck:
             return None
         if list(lengths) != list(map(_length_of, sizes)):
             return None
-        if any(starmap(gt, zip(map(int, helds), map(int, seqs), strict=True))):
+        if any(map(gt, map(int, helds), map(int, seqs))):
             return None
         return Run(packets, packet_ids if qos else (), used)
 
@@ -98,11 +97,10 @@ _ACKS = re.compile(rb"(@\x02((?!\x00\x00)..))", re.DOTALL)
 
 
 def puback_run(data: bytes) -> Run | None:
-    """Return the run of plain PUBACK packets that `data` is, if it is nothing else."""
-    if data[:2] != b"@\x02" or len(data) % 4:
-        return None
+    """Return the plain PUBACK packets that `data` starts with, if there are several."""
     found = _ACKS.findall(data)
-    if len(found) * 4 != len(data):
+    if not found:
         return None
     packets, packet_ids = zip(*found, strict=True)
-    return Run(packets, packet_ids, len(data))
+    used = len(packets) * 4
+    return Run(packets, packet_ids, used) if data.startswith(b"".join(packets)) else None

@@ -68,8 +68,24 @@ def test_a_run_of_acknowledgements():
     run = puback_run(data)
     assert b"".join(run.packets) == data
     assert len(run.packet_ids) == 499
-    assert puback_run(data + b"\xd0\x00") is None
-    assert puback_run(data + b"@\x02\x00\x00") is None
+    assert puback_run(data + b"\xd0\x00").used == len(data)
+    assert puback_run(data + b"@\x02\x00\x00").used == len(data)
+    assert puback_run(data[1:]) is None
+
+
+def test_acknowledgements_may_come_in_any_pieces(wire, make_position):
+    talk = wire(Version.V311).connected()
+    talk.raw_up(b"".join(packets(make_position, Version.V311, 300)))
+    assert len(talk.known.sent) == 300
+    data = b"".join(encode(PubAck(packet_id=number + 1), Version.V311) for number in range(1, 301))
+    out = [
+        piece
+        for start in range(0, len(data), 7)
+        for piece in talk.raw_down(data[start : start + 7]).forward
+    ]
+    assert b"".join(out) == data
+    assert {len(piece) for piece in out} == {4}
+    assert talk.known.sent == set()
 
 
 @settings(max_examples=60, deadline=None)
