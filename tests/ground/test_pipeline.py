@@ -1,0 +1,151 @@
+"""The pipeline over a link that only remembers what it was told."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+
+import pytest
+
+from overflight_contract.messages import decode_receipt
+from overflight_ground.ingest import pipeline as module
+from overflight_ground.ingest.intake import Intake
+from overflight_ground.ingest.pipeline import Pipeline
+from overflight_ground.ingest.plausible import Clock
+from overflight_ground.ingest.receipts import ReceiptSchedule
+from overflight_ground.store import Store
+
+FLIGHT = "20230128T060000Z-7f3a"
+
+
+class Link:
+    """What the pipeline needs of a connection."""
+
+    def __init__(self) -> None:
+        self.acknowledged: list[int] = []
+        self.published: list[tuple[str, int]] = []
+        self.paused = False
+
+    def acknowledge(self, packet_ids: list[int]) -> None:
+        self.acknowledged += packet_ids
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        self.published.append((topic, decode_receipt(payload).through))
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self) -> None:
+        self.paused = False
+
+
+@pytest.fixture
+def link() -> Link:
+    return Link()
+
+
+@pytest.fixture
+async def pipeline(intake):
+    made = Pipeline(intake, lambda _outcome: None, schedule=ReceiptSchedule(0.05))
+    task = asyncio.create_task(made.run())
+    yield made
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(condition, seconds: float = 10.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def numbered(arrival, position, first: int, last: int):
+    return [arrival(position(n))._replace(packet_id=n % 65_535 + 1) for n in range(first, last + 1)]
+
+
+async def test_acknowledged_and_receipted_after_the_commit(
+    pipeline, link, store, arrival, position
+) -> None:
+    pipeline.connected(link)
+    pipeline.take(link, numbered(arrival, position, 1, 10))
+    assert link.acknowledged == []
+    await until(lambda: link.published)
+    assert link.acknowledged == list(range(2, 12))
+    assert link.published[-1] == ("overflight/1/HAB-01/receipt", 10)
+    assert pipeline.counters.waiting_messages == 0
+
+
+async def test_the_last_receipt_is_never_lost(pipeline, link, arrival, position) -> None:
+    pipeline.connected(link)
+    for n in range(1, 60):
+        pipeline.take(link, numbered(arrival, position, n, n))
+        await asyncio.sleep(0.002)
+    await until(lambda: link.published and link.published[-1][1] == 59)
+    assert len(link.published) < 30
+
+
+async def test_a_reconnect_publishes_the_receipt_again(pipeline, link, arrival, position) -> None:
+    pipeline.connected(link)
+    pipeline.take(link, numbered(arrival, position, 1, 3))
+    await until(lambda: link.published)
+    pipeline.lost()
+    again = Link()
+    pipeline.connected(again)
+    await until(lambda: again.published)
+    assert again.published == [("overflight/1/HAB-01/receipt", 3)]
+
+
+async def test_a_locked_database_stops_intake_and_it_goes_on_by_itself(
+    pipeline, link, store, arrival, position, monkeypatch
+) -> None:
+    monkeypatch.setattr(module, "HIGH_MESSAGES", 50)
+    pipeline.connected(link)
+    other = sqlite3.connect(store.file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    pipeline.take(link, numbered(arrival, position, 1, 60))
+    await until(lambda: pipeline.trouble is not None)
+    assert "locked" in pipeline.trouble
+    assert link.acknowledged == []
+    assert link.paused
+    other.execute("ROLLBACK")
+    other.close()
+    await until(lambda: len(link.acknowledged) == 60)
+    assert pipeline.trouble is None
+    assert not link.paused
+
+
+async def test_a_full_disk_stops_intake_and_it_goes_on_by_itself(
+    pipeline, link, store, arrival, position
+) -> None:
+    def pages(most: int) -> None:
+        with store.writer.connect() as connection:
+            connection.exec_driver_sql(f"PRAGMA max_page_count={most}")
+
+    pages(1)
+    pipeline.connected(link)
+    pipeline.take(link, numbered(arrival, position, 1, 1500))
+    await until(lambda: pipeline.trouble is not None)
+    assert "full" in pipeline.trouble
+    assert link.acknowledged == []
+    pages(2**30)
+    await until(lambda: len(link.acknowledged) == 1500)
+    with store.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM messages").scalar_one() == 1500
+
+
+async def test_what_could_not_be_stored_before_a_stop_is_not_acknowledged(
+    tmp_path, link, arrival, position
+) -> None:
+    store = Store.open(str(tmp_path / "stop.sqlite"))
+    intake = Intake(store, clock=Clock.DATA, now_ns=lambda: 1)
+    made = Pipeline(intake, lambda _outcome: None)
+    other = sqlite3.connect(store.file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    task = asyncio.create_task(made.run())
+    made.take(link, numbered(arrival, position, 1, 5))
+    await until(lambda: made.trouble is not None)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert link.acknowledged == []
+    other.close()
+    store.close()
