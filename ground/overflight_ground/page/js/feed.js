@@ -18,12 +18,13 @@ const OVERLAP_MS = 5000;
 const pendingMotion = new Map();
 let loading = null;
 
-/** Load what is stored, then follow the stream. */
+/** Follow the stream and load what is stored; in this order, so that nothing falls between. */
 export async function start() {
   const stream = new Stream({ onEvent, onState });
-  await refresh();
   stream.start();
+  await refresh();
   setInterval(() => !document.hidden && slowly(), 15_000);
+  setInterval(() => !document.hidden && model.stream === "open" && when.live && loadTimeline(), 4000);
   setInterval(() => !document.hidden && touch("age"), 1000);
   on("select", () => loadSelected());
   return stream;
@@ -127,15 +128,18 @@ const loadTimeline = () =>
 
 const loadArrivals = () =>
   load("wire", "messages", { limit: 200 }, ({ messages }) => {
-    if (model.arrivals.items.length) return;
-    model.arrivals.push(...messages.map((message) => arrival(message, message.received_at)).sort((a, b) => a.at_ms - b.at_ms));
+    const early = model.arrivals.items; // came by the stream meanwhile
+    const from = early[0]?.id ?? Infinity;
+    if (early.length > 500) return;
+    model.arrivals.clear();
+    model.arrivals.push(...messages.map((message) => arrival(message, message.received_at)).sort((a, b) => a.at_ms - b.at_ms || a.id - b.id).filter((line) => line.id < from), ...early);
     touch("wire");
   });
 
 function loadSelected() {
   const payload = view.payload;
   if (!payload) return Promise.resolve();
-  return Promise.all([loadSplit(), loadPictures(), loadPrediction(), loadTrack(payload, true).then(() => loadPlan(payload))]);
+  return Promise.all([loadSplit(), loadPictures(), loadPrediction(), loadTrack(payload, true).then(() => void loadPlan(payload))]);
 }
 
 const ofSelected = () => ({ payload: view.payload, flight: view.flight });
@@ -143,8 +147,10 @@ const ofSelected = () => ({ payload: view.payload, flight: view.flight });
 const loadSplit = () =>
   view.payload &&
   load("split", "split", ofSelected(), (split) => {
+    const before = model.split?.kept?.state;
     model.split = split;
     touch("split");
+    if (before && before !== split.kept?.state) loadPictures();
   });
 
 const loadPictures = () =>
@@ -181,7 +187,8 @@ async function loadTrack(name, whole) {
   if (!payload) return;
   const flight = (name === view.payload && view.flight) || payload.flight;
   const track = trackOf(name, flight);
-  if (!track.length && !(await rows(track, { simplify: OVERVIEW_M }))) return;
+  if (!track.loaded) track.loaded = await rows(track, { simplify: OVERVIEW_M });
+  if (!track.loaded) return;
   if (whole && !track.complete) {
     track.complete = await rows(track, {}, true);
   } else if (track.stale) {
@@ -298,7 +305,7 @@ function onProvider(packets) {
 function onAlert(alert) {
   const known = model.alerts.has(alert.id);
   model.alerts.set(alert.id, alert);
-  if (!known && !alert.end_at) announce(`Alert: ${alert.title ?? alert.text ?? alert.kind}`, true);
+  if (!known && !alert.end_at) announce(`${alert.payload ?? ""} ${alert.title ?? alert.kind}`.trim(), alert.severity !== "info");
   touch("alerts map fleet");
 }
 

@@ -9,7 +9,7 @@ import { chooseFile, closeSession } from "./panels/drop.js";
 import { chooseNext } from "./panels/fleet.js";
 import { toggleHelp } from "./panels/help.js";
 import { showPanel } from "./panels/small.js";
-import { copyLines, togglePause, toggleWide } from "./panels/wire.js";
+import { copyLines, togglePause, toggleWide, widen } from "./panels/wire.js";
 import { cycle } from "./settings.js";
 import { touch } from "./signals.js";
 import { goLive, nextAlert, play, setSpeed, SPEEDS, step, when } from "./when.js";
@@ -55,7 +55,7 @@ export const KEYS = [
   key("Panels", ["t"], "taller charts", () => toggleTall()),
   key("Panels", ["k"], "acknowledge an alert", () => acknowledgeNext()),
   key("Panels", ["K"], "acknowledge all", () => acknowledgeAll()),
-  key("Wire", ["\\"], "filter the wire", () => focus("side", "wire-filter")),
+  key("Wire", ["\\"], "filter the wire", () => (widen(), focus("side", "wire-filter"))),
   key("Wire", ["x"], "pause the wire", () => togglePause()),
   key("Wire", ["c"], "copy lines", () => copyLines()),
   key("Wire", ["w"], "wider wire", () => toggleWide()),

@@ -39,7 +39,8 @@ export class Track {
   constructor(payload, flight) {
     this.payload = payload;
     this.flight = flight;
-    this.complete = false;
+    this.loaded = false; // at least an overview of what is stored
+    this.complete = false; // every point that is stored
     this.version = 0;
     this.clear();
   }

@@ -246,7 +246,7 @@ function drawPictures(context, eye) {
 
 function drawAlerts(context, eye) {
   for (const alert of activeAlerts()) {
-    if (alert.lat_deg === null || alert.lat_deg === undefined) continue;
+    if (alert.lat_deg === null || alert.lat_deg === undefined || alert.severity === "info") continue;
     if (!when.live && Date.parse(alert.begin_at) > when.time) continue;
     const at = eye.place(alert.lat_deg, alert.lon_deg);
     if (!at) continue;

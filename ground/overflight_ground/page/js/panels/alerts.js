@@ -65,10 +65,14 @@ function card(alert) {
   const acked = alert.acked_at
     ? h("span", { class: "soft acked" }, "seen")
     : button("Acknowledge", { key: "k", class: "plain ack", onclick: () => acknowledge([alert]) });
-  return h("li", { class: `alert-card ${tone} ${alert.acked_at ? "acked" : ""}`, "data-id": alert.id }, icon(tone === "warning" ? "late" : "alert"), h("div", { class: "alert-text" }, where, h("span", { class: "soft" }, [alert.text ?? alert.cause, times].filter(Boolean).join(", "))), acked);
+  return h("li", { class: `alert-card ${tone} ${alert.acked_at ? "acked" : ""}`, "data-id": alert.id }, icon(tone === "warning" ? "late" : "alert"), h("div", { class: "alert-text" }, where, h("span", { class: "soft" }, [alert.cause, times].filter(Boolean).join(", "))), acked);
 }
 
-export const titleOf = (alert) => alert.title ?? [alert.payload, alert.kind?.replaceAll(/[-_]/g, " ")].filter(Boolean).join(" ");
+/** What an alert says, with the payload's name before it. */
+export function titleOf(alert) {
+  const words = alert.title || alert.kind?.replaceAll("-", " ") || "alert";
+  return !alert.payload || words.includes(alert.payload) ? words : `${alert.payload} ${words}`;
+}
 
 function show(alert, begin) {
   if (alert.payload) select(alert.payload, { follow: false });

@@ -110,7 +110,7 @@ function fill(name, index, names) {
   const state = stateOf(payload);
   if (row.state !== state) {
     row.state = state;
-    row.sign.replaceChildren(icon(state === "stale" ? "stale" : state));
+    row.sign.replaceChildren(icon(state), h("span", { class: "visually-hidden" }, STATE_WORDS[state]));
     row.sign.className = `sign ${state}`;
     row.sign.title = STATE_WORDS[state];
   }
@@ -119,21 +119,20 @@ function fill(name, index, names) {
   say(row.height, altitude(height));
   say(row.age, when.live ? ageText(payload, state) : point ? "" : "not yet");
   row.age.className = `age ${state === "ok" || state === "landed" ? "" : state === "alert" ? "bad" : "warn"}`;
-  mark(row.element, "aria-label", `${name}, ${STATE_WORDS[state]}, ${altitude(height)}, ${row.age.textContent}`);
   spark(row, name, names.indexOf(name));
 }
 
 function ageText(payload, state) {
   if (state === "alert") {
-    const alert = [...model.alerts.values()].find((item) => item.payload === payload.payload && !item.end_at);
-    return alert?.short ?? SHORT[alert?.kind] ?? "alert";
+    const alert = [...model.alerts.values()].find((item) => item.payload === payload.payload && !item.end_at && item.severity !== "info");
+    return SHORT[alert?.kind] ?? alert?.kind.replaceAll("-", " ") ?? "alert";
   }
   if (state === "landed") return "landed";
   const age = duration(ageS(payload));
   return state === "ok" ? age : `${STATE_WORDS[state]} ${age}`;
 }
 
-const SHORT = { area: "in area", entered: "in area", burst: "burst", "off-course": "off course", off_course: "off course", descent: "descending", conflict: "conflict" };
+const SHORT = { area: "in area", "given-up": "given up" };
 
 function make(name) {
   const sign = h("span", { class: "sign" });

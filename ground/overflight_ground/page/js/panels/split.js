@@ -79,10 +79,10 @@ const asSentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}${/[.!?]$/
 function showVerdict(element, audit) {
   element.hidden = !audit;
   if (!audit) return;
-  const held = audit.verdict === "held" || audit.status === "held";
-  const broken = audit.verdict === "broken" || audit.status === "broken";
+  const held = audit.verdict?.includes("held");
+  const broken = audit.verdict?.includes("broken");
   const word = held ? "The split held" : broken ? "The split is broken" : "The audit can't tell";
-  const detail = audit.sentence ?? audit.summary ?? boundText(audit);
+  const detail = boundText(audit);
   element.className = `verdict ${held ? "good" : broken ? "bad" : "warn"}`;
   element.replaceChildren(h("b", {}, word), detail ? h("span", { class: "soft" }, ` ${detail}`) : "", button("Pictures", { class: "plain", onclick: () => {
     view.tab = "pictures";
@@ -93,6 +93,8 @@ function showVerdict(element, audit) {
 function boundText(audit) {
   const parts = [];
   if (Number.isFinite(audit.unexplained_bytes)) parts.push(`${bytes(audit.unexplained_bytes)} unexplained`);
-  if (Number.isFinite(audit.room_bytes)) parts.push(`at most ${bytes(audit.room_bytes)} could hide in explained fields`);
-  return parts.join(", ");
+  if (audit.refused) parts.push(`${count(audit.refused)} refused`);
+  const room = audit.bound?.total_bytes;
+  if (Number.isFinite(room)) parts.push(`at most ${bytes(room)} could hide (${(audit.bound.share_of_vault * 100).toPrecision(2)} % of what was kept)`);
+  return parts.length ? `${parts.join(", ")}.` : "";
 }

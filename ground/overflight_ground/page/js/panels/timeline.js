@@ -158,7 +158,7 @@ function alerts(context, x) {
   for (const alert of model.alerts.values()) {
     const at = x(Date.parse(alert.begin_at));
     if (Number.isNaN(at)) continue;
-    context.fillStyle = colour(alert.kind === "late" || alert.severity === "warning" ? "warn" : "bad");
+    context.fillStyle = colour({ info: "soft", warning: "warn" }[alert.severity] ?? "bad");
     context.globalAlpha = alert.acked_at ? 0.5 : 1;
     context.beginPath();
     context.moveTo(at, 3);

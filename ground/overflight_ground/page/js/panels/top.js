@@ -76,8 +76,11 @@ function linkTone() {
   return model.health?.status && model.health.status !== "ok" ? "warn" : "";
 }
 
+/** Alerts that call for a person: open, not acknowledged, more than a note. */
+const calling = () => activeAlerts().filter((alert) => !alert.acked_at && alert.severity !== "info");
+
 function showCount(chip) {
-  const open = activeAlerts().filter((alert) => !alert.acked_at);
+  const open = calling();
   const text = open.length ? `${open.length} ${open.length === 1 ? "alert" : "alerts"}` : "no alerts";
   if (chip.dataset.is === text) return;
   chip.dataset.is = text;
@@ -103,6 +106,6 @@ function showPreferences(buttons) {
 }
 
 function title() {
-  const open = activeAlerts().filter((alert) => !alert.acked_at).length;
+  const open = calling().length;
   return `${open ? `(${open}) ` : ""}${when.live ? "" : "Replay · "}Overflight`;
 }

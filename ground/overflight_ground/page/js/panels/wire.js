@@ -27,7 +27,7 @@ export function buildWire(root) {
   parts = {
     rate: h("span", { class: "note" }),
     pause: button("Pause", { key: "x", class: "plain", onclick: togglePause }, icon("pause")),
-    copy: button("Copy the lines", { key: "c", class: "plain", onclick: copyLines }, icon("copy")),
+    copy: button("Copy the lines", { key: "c", class: "plain copy", onclick: copyLines }, icon("copy")),
     wide: button("Wider", { key: "w", class: "plain", onclick: toggleWide }, icon("wide")),
     source: h("div", { class: "group source", role: "group", "aria-label": "Which lines" },
       button("Provider’s view", { title: "Every packet, as the relay saw it", "data-source": "provider", onclick: () => setSource("provider") }),
@@ -112,7 +112,7 @@ function fill(row, item, ring, index) {
     row.direction = shown.direction;
     row.sign.replaceChildren(icon(shown.direction));
   }
-  say(row.size, `${shown.size} B`);
+  say(row.size, shown.size < 10000 ? `${shown.size} B` : bytes(shown.size));
   say(row.what, shown.what);
   say(row.text, shown.text);
   const isChosen = chosen && chosen.item === item;
@@ -166,6 +166,11 @@ export function togglePause() {
   }
   announce(paused ? "Wire paused" : "Wire goes on");
   touch("wire");
+}
+
+/** Where the filter has no room, make it. */
+export function widen() {
+  if (!parts.filter.offsetParent && !view.wide) toggleWide();
 }
 
 export function toggleWide() {
