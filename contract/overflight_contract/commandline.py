@@ -13,7 +13,6 @@ import datetime as dt
 import enum
 import os
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -106,6 +105,8 @@ def read_config(path: str | None, environ: Mapping[str, str] = os.environ) -> di
     file = Path(named or CONFIG_FILE)
     if not named and not file.is_file():
         return {}
+    import tomllib
+
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:

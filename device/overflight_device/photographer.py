@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from overflight_contract.errors import OverflightError
-from overflight_contract.vault import VaultEntry, read_manifest
 from overflight_device.config import PayloadConfig
 from overflight_device.fix import Fix
 from overflight_device.status import Status
@@ -184,6 +183,8 @@ class Photographer:
         return near
 
     def _take_stock(self, vault: Vault) -> None:
+        from overflight_contract.vault import VaultEntry, read_manifest
+
         self._status.pictures, self._status.picture_bytes = vault.count, vault.bytes
         for entry in read_manifest(vault.folder):
             if isinstance(entry, VaultEntry) and entry.taken_at_ns is not None:
