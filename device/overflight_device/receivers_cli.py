@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -111,16 +112,18 @@ def run_decode(args: argparse.Namespace) -> int:
 
 def _print_fixes(stream: BinaryIO) -> None:
     from overflight_device.receivers import gpsd_json
+    from overflight_device.receivers.latest import Latest
     from overflight_device.receivers.stream import ReceiverDecoder
 
     read = getattr(stream, "read1", stream.read)  # what has come, without waiting for more
     data = read(_CHUNK)
     decoder: ReceiverDecoder | gpsd_json.GpsdDecoder
     decoder = gpsd_json.GpsdDecoder() if gpsd_json.recognise(data) else ReceiverDecoder()
+    latest = Latest()
     while data:
-        _write(decoder.feed(data))
+        _write(latest.add(decoder.feed(data)))
         data = read(_CHUNK)
-    _write(decoder.finish())
+    _write([*latest.add(decoder.finish()), *latest.finish()])
     for reason, count in sorted(decoder.skipped.pieces.items(), key=lambda item: -item[1]):
         octets = decoder.skipped.octets[reason]
         print(f"skipped {count} x {reason} ({octets} bytes)", file=sys.stderr)
@@ -128,9 +131,9 @@ def _print_fixes(stream: BinaryIO) -> None:
         print(f"skipped {decoder.undated} x report without date and time", file=sys.stderr)
 
 
-def _write(fixes: list[Fix]) -> None:
-    if fixes:
-        lines = "".join(json.dumps(row(fix)) + "\n" for fix in fixes)
+def _write(fixes: Iterable[Fix]) -> None:
+    lines = "".join(json.dumps(row(fix)) + "\n" for fix in fixes)
+    if lines:
         sys.stdout.write(lines)
         sys.stdout.flush()
 

@@ -7,6 +7,7 @@ import pytest
 from overflight_contract.times import iso
 from overflight_device.fix import Fix
 from overflight_device.receivers.encoding import sentence
+from overflight_device.receivers.latest import Latest
 from overflight_device.receivers.stream import ReceiverDecoder
 
 PLACE = "4807.0380,N,01131.0000,E"
@@ -98,6 +99,7 @@ def test_fractions_of_a_second() -> None:
         ([rmc("120000"), gga("120000")], "3d"),
         ([rmc("120000"), gga("120000", quality=6)], "3d"),
         ([rmc("120000"), gga("120000", quality=8)], "3d"),
+        ([rmc("120000"), gga("120000", quality=0)], "none"),
         ([rmc("120000"), gga("120000", sats="02")], "none"),
         ([rmc("120000"), gga("120000"), gsa(1)], "none"),
         ([rmc("120000"), gsa(2, 1, 2, 3)], "2d"),
@@ -105,7 +107,11 @@ def test_fractions_of_a_second() -> None:
         ([rmc("120000"), gga("120000"), "GPGLL,,,,,120000,V,N"], "none"),
         ([rmc("120000").replace(PLACE, ",,,")], "none"),
         (["GPZDA,120000.00,01,02,2023,00,00", gga("120000")], "3d"),
-        (["GPZDA,120000.00,01,02,2023,00,00", f"GNGNS,120000,{PLACE},AAN,09,0.8,5.0,4.0,,,V"], ""),
+        (
+            ["GPZDA,120000.00,01,02,2023,00,00", f"GNGNS,120000,{PLACE},AAN,09,0.8,5.0,4.0,,,V"],
+            "3d",
+        ),
+        (["GPZDA,120000.00,01,02,2023,00,00", f"GNGNS,120000,{PLACE},AAN,09,0.8,5.0,4.0,,,U"], ""),
         (["GPZDA,120000.00,01,02,2023,00,00", f"GNGNS,120000,{PLACE},AAN,09,0.8,5.0,4.0,,"], "3d"),
         (["GPZDA,120000.00,01,02,2023,00,00", f"GNGNS,120000,{PLACE},NN,00,,,,,"], "none"),
         (["GPZDA,120000.00,01,02,2023,00,00", f"GPGLL,{PLACE},120000,A,A"], "2d"),
@@ -269,3 +275,19 @@ def test_what_says_nothing_is_counted_by_name() -> None:
     decoder.feed(sentence("GPRMB,A,,,,,,,,,,,,V") + sentence("PMTK010,001"))
     assert decoder.skipped.pieces["NMEA: GPRMB says nothing of the fix"] == 1
     assert decoder.skipped.pieces["NMEA: PMTK010 says nothing of the fix"] == 1
+
+
+def test_a_receiver_that_tells_the_next_time_before_this_position() -> None:
+    """As Ashtech does: ZDA is two seconds ahead of GGA and RMC."""
+    bodies = []
+    for n in range(6):
+        zda = f"GPZDA,12000{n + 2}.00,01,02,2023,00,00"
+        bodies += [gga(f"12000{n}", altitude=f"{500 + n}"), rmc(f"12000{n}"), zda]
+    latest = Latest()
+    fixes = [*latest.add(decode(*bodies)), *latest.finish()]
+    assert len({fix.measured_at_ns for fix in fixes}) == len(fixes)
+    heights = [fix.alt_msl_m for fix in fixes if fix.mode.value == "3d"]
+    assert heights == [500, 501, 502, 503, 504, 505]
+    live = ReceiverDecoder(bare_times=False)
+    seen = live.feed(b"".join(map(sentence, bodies))) + live.finish()
+    assert [fix.alt_msl_m for fix in seen] == heights

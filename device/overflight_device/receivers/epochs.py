@@ -100,7 +100,9 @@ class Epochs:
     `end_known` says that the message that ends an epoch is known, so that a report waits for it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, bare_times: bool = True) -> None:
+        """`bare_times`: a time of which nothing else was said is reported as well."""
+        self._bare_times = bare_times
         self.current = State()
         self.last = State()  # the newest state that had a time
         self.old = State()  # the last one of the epoch before it
@@ -167,6 +169,8 @@ class Epochs:
         fix = to_fix(self.current)
         if fix is None:
             self.undated += 1
+            return None
+        if self.current.mode == UNSEEN and not self._bare_times:
             return None
         before, self._pending = self._pending, fix
         if before is not None and before.measured_at_ns != fix.measured_at_ns:

@@ -40,6 +40,8 @@ class NmeaDecoder:
         self._used = 0
         self._several_gsa = False
         self._several_gsv = False
+        self._sky = False
+        self._sky_goes_on = False
         self._gsa_talker = ""
         self._gga_talker = ""
         self._gga_time = ""
@@ -80,6 +82,7 @@ class NmeaDecoder:
             reading = handler(row)
         if not sentence.fields[0].endswith("GSA"):
             self._gsa_talker = ""
+        self._sky_goes_on = self._sky_goes_on and sentence.fields[0].endswith("GSV")
         filled = reading or Reading()
         self._finish(tag, filled)
         return filled if filled.report else reading
@@ -157,7 +160,7 @@ class NmeaDecoder:
         if row[6][:1] in ("", "N"):
             reading.mode = NO_FIX
             return reading
-        if row[13] in ("U", "V"):
+        if row[13] == "U":  # unsafe; V says only that this equipment does not tell
             return reading
         reading.sats = fields.integer(row[7])
         reading.hdop = _dop(row[8])
@@ -196,7 +199,7 @@ class NmeaDecoder:
         reading.geoid_m = fields.number(row[11])
         reading.alt_msl_m = fields.number(row[9])
         sats = reading.sats or 0
-        if sats < 3:
+        if sats < 3 or not fields.integer(row[6]):  # quality 0 or none: not valid
             return NO_FIX
         return FIX_3D if reading.alt_msl_m is not None and sats >= 4 else FIX_2D
 
@@ -244,10 +247,18 @@ class NmeaDecoder:
 
     def _gsv(self, row: Row) -> Reading:
         """Satellites in view; of interest only for where the epoch ends."""
-        self._more = (fields.integer(row[2]) or 0) < (fields.integer(row[1]) or 0)
+        part = fields.integer(row[2]) or 0
+        if row.count % 4 > 1 or part < 1:
+            return Reading()
         only_gps = row[0][1:2] == "P"
+        if part == 1 and (only_gps or not self._sky_goes_on):
+            self._sky = False
+        self._sky_goes_on = True
+        self._sky = self._sky or any(fields.integer(row[n]) for n in range(6, row.count, 4))
         self._several_gsv = self._several_gsv or not only_gps
-        return Reading(notes=not (self._more or (only_gps and self._several_gsv)))
+        self._more = part < (fields.integer(row[1]) or 0)
+        told_later = only_gps and self._several_gsv
+        return Reading(notes=self._sky and not self._more and not told_later)
 
     def _gbs(self, row: Row) -> Reading:
         self._stamps.register(row[1])

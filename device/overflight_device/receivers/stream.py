@@ -20,10 +20,13 @@ class ReceiverDecoder:
     quiet) or at `finish`. `on_frame` sees every sentence and message that came whole.
     """
 
-    def __init__(self, on_frame: Callable[[Frame], None] | None = None) -> None:
+    def __init__(
+        self, on_frame: Callable[[Frame], None] | None = None, *, bare_times: bool = True
+    ) -> None:
+        """`bare_times`: a time of which nothing else was said is a fix (of mode none) as well."""
         self._on_frame = on_frame
         self._framer = Framer()
-        self._epochs = Epochs()
+        self._epochs = Epochs(bare_times=bare_times)
         self._gps_time = GpsTime()
         self._nmea = NmeaDecoder(self._epochs, self._gps_time)
         self._ubx = UbxDecoder(self._epochs, self._gps_time)

@@ -78,7 +78,7 @@ class SerialSource(LiveSource):
         self.settings = settings
         self.airborne = Airborne()
         self.baud = BaudSearch(settings.baud)
-        self.decoder = ReceiverDecoder(self._see)
+        self.decoder = ReceiverDecoder(self._see, bare_times=False)
         self._line: Any = None
         self._frames: list[Frame] = []
         self._airborne_before = self.airborne.state
@@ -112,7 +112,7 @@ class SerialSource(LiveSource):
         frames, self._frames = self._frames, []
         if self.baud.heard(len(data), sum(map(_is_sound, frames)), now_s):
             line.baudrate = self.baud.rate
-            self.decoder = ReceiverDecoder(self._see)
+            self.decoder = ReceiverDecoder(self._see, bare_times=False)
             self.on_event("receiver", {"listening_at_baud": self.baud.rate})
         self._talk(line, frames, now_s)
         return fixes
@@ -144,7 +144,7 @@ class SerialSource(LiveSource):
 
     def _rest(self) -> list[Fix]:
         rest = self.decoder.finish()
-        self.decoder = ReceiverDecoder(self._see)
+        self.decoder = ReceiverDecoder(self._see, bare_times=False)
         self.airborne.restart()
         return rest
 

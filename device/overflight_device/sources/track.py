@@ -56,7 +56,7 @@ def read_fixes(data: bytes, *, beacon: str | None = None) -> list[Fix]:
     elif geojson.recognise(head):
         return geojson.read(data)
     else:
-        decoder = ReceiverDecoder()
+        decoder = ReceiverDecoder(bare_times=False)
     return decoder.feed(data) + decoder.finish()
 
 
