@@ -37,6 +37,7 @@ from overflight_ground.ingest.subscriber import (
     Subscription,
 )
 from overflight_ground.peek import VaultPeek
+from overflight_ground.sessions.shelf import Shelf
 from overflight_ground.station import Kept, Station
 from overflight_ground.store import Store
 from overflight_ground.tap import follow_tap
@@ -177,8 +178,10 @@ async def _run_tasks(
     stop: asyncio.Event,
 ) -> None:
     token = options.token or keep_token(data_folder(options.store) / "ground.token")
+    sessions = data_folder(options.store) / "sessions"
+    shelf = Shelf(sessions, options.rules, options.rules_folder, time.time_ns)
     config = uvicorn.Config(
-        create_app(station, token),
+        create_app(station, token, shelf),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -205,6 +208,7 @@ async def _run_tasks(
         background[1].cancel()
         await pipeline.drain(5.0)
         station.hub.close()
+        await shelf.close_all()
         server.should_exit = True
         await serving
         for task in background:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,16 +15,19 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from overflight_contract.version import __version__
+from overflight_ground.audit import api as audit_api
 from overflight_ground.http import (
     alert_routes,
     data_routes,
     live_routes,
     metrics,
+    session_routes,
     track_routes,
     wire_routes,
 )
 from overflight_ground.http.access import Access
 from overflight_ground.http.replies import ProblemError, problem
+from overflight_ground.sessions.shelf import Shelf
 from overflight_ground.station import Station
 from overflight_ground.store import StoreUnavailableError
 
@@ -40,6 +44,7 @@ ROUTERS: Final = (
     data_routes.router,
     alert_routes.router,
     wire_routes.router,
+    audit_api.router,
 )
 _HEADERS: Final = (
     (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
@@ -49,7 +54,7 @@ _HEADERS: Final = (
 )
 
 
-def create_app(station: Station, token: str) -> FastAPI:
+def create_app(station: Station, token: str, shelf: Shelf | None = None) -> FastAPI:
     """Return the application that serves `station`; `token` is what changes something."""
     app = FastAPI(
         title="Overflight ground station",
@@ -60,8 +65,14 @@ def create_app(station: Station, token: str) -> FastAPI:
         openapi_url="/api/v1/openapi.json",
     )
     app.state.station = station
+    app.state.shelf = shelf
+    app.state.now_s = time.monotonic
     for router in ROUTERS:
         app.include_router(router, prefix="/api/v1")
+    app.include_router(session_routes.router, prefix="/api/v1")
+    for router in ROUTERS:
+        prefix = "/api/v1/sessions/{session}"
+        app.include_router(router, prefix=prefix, include_in_schema=False)
     app.include_router(metrics.router)
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -14,8 +14,9 @@ from starlette.concurrency import run_in_threadpool
 from overflight_contract.times import iso
 from overflight_ground.feed import Listener, batch_json, sse
 from overflight_ground.http.names import FlightName, PayloadName
-from overflight_ground.http.replies import json_reply, plain_json
+from overflight_ground.http.replies import ProblemError, json_reply, plain_json
 from overflight_ground.live import payload_json
+from overflight_ground.sessions.shelf import Shelf
 from overflight_ground.station import Station
 from overflight_ground.store import reading
 
@@ -26,9 +27,24 @@ BEAT_S: Final = 15.0
 
 
 def station_of(request: Request) -> Station:
-    """Return the station that this application serves."""
+    """Return the station that a request is about: the ground's own, or an open session's."""
+    session = request.path_params.get("session")
+    if session is not None:
+        opened = shelf_of(request).open.get(session)
+        if opened is None:
+            raise ProblemError(404, "No such session is open", "upload it, or open it first")
+        return opened.station
     found = request.app.state.station
     assert isinstance(found, Station)
+    return found
+
+
+def shelf_of(request: Request) -> Shelf:
+    """Return the shelf of sessions."""
+    found = request.app.state.shelf
+    if found is None:
+        raise ProblemError(404, "No sessions here")
+    assert isinstance(found, Shelf)
     return found
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from overflight_contract.times import NS_PER_S
+from overflight_ground.audit.live import live_audit
 from overflight_ground.http.live_routes import station_of
 from overflight_ground.station import Station
 
@@ -30,6 +31,9 @@ METRICS: Final[dict[str, tuple[str, str]]] = {
     "waiting_messages": ("gauge", "messages taken but not committed yet"),
     "receipt_through": ("gauge", "watermark of the newest flight, by payload"),
     "age_seconds": ("gauge", "time since the last message, by payload"),
+    "audit_explained_bytes": ("gauge", "bytes of messages that the contract explains, by payload"),
+    "audit_unexplained_bytes": ("gauge", "bytes of messages that it does not, by payload"),
+    "audit_room_bytes": ("gauge", "room for other messages in the explained fields, by payload"),
     "altitude_metres": ("gauge", "altitude above mean sea level, by payload"),
     "speed_metres_per_second": ("gauge", "speed over ground, by payload"),
     "climb_metres_per_second": ("gauge", "speed upward, by payload"),
@@ -74,6 +78,11 @@ def collect(station: Station) -> dict[str, list[tuple[str, float]]]:
         "broker_connected": [("", station.broker_state() == "connected")],
         "store_ok": [("", station.store_trouble() is None)],
     }
+    for total in live_audit(station.store).look(station.store)[0]:
+        label = f'{{payload="{total.payload}"}}'
+        values.setdefault("audit_explained_bytes", []).append((label, total.explained_bytes))
+        values.setdefault("audit_unexplained_bytes", []).append((label, total.unexplained_bytes))
+        values.setdefault("audit_room_bytes", []).append((label, total.room_bits / 8))
     for name, live in station.live.payloads.items():
         rows = station.live.of_payload(name)
         fix, motion = live.fix, live.motion
@@ -86,7 +95,10 @@ def collect(station: Station) -> dict[str, list[tuple[str, float]]]:
             "given_up_total": sum(row.given_up for row in rows),
             "receipt_through": live.row.through,
             "age_seconds": (now_ns - live.received_at_ns) / NS_PER_S,
-            "altitude_metres": fix.alt_msl_m if fix else None,
+            "audit_explained_bytes": ("gauge", "bytes of messages that the contract explains, by payload"),
+    "audit_unexplained_bytes": ("gauge", "bytes of messages that it does not, by payload"),
+    "audit_room_bytes": ("gauge", "room for other messages in the explained fields, by payload"),
+    "altitude_metres": fix.alt_msl_m if fix else None,
             "speed_metres_per_second": motion.speed_mps if motion else None,
             "climb_metres_per_second": motion.climb_mps if motion else None,
         }

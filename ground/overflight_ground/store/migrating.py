@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 import sqlite3
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
 
 from overflight_contract.errors import InputError
+
+if TYPE_CHECKING:
+    from alembic.config import Config  # imported where it is used: a start needs it seldom
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +25,8 @@ _ADVISORY_LOCK: Final = 0x0F17
 
 def config(connection: Connection | None = None) -> Config:
     """Return alembic's configuration for `connection`."""
+    from alembic.config import Config
+
     made = Config()
     made.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     made.attributes["connection"] = connection
@@ -35,7 +36,10 @@ def config(connection: Connection | None = None) -> Config:
 def revision(engine: Engine) -> str | None:
     """Return the revision of the store; `None` where it is empty."""
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        return None if found is None else str(found)
 
 
 def migrate(engine: Engine, reader: Engine) -> None:
@@ -54,6 +58,8 @@ def migrate(engine: Engine, reader: Engine) -> None:
         raise InputError(f"the store is of revision {before}, newer than this program; update it")
     else:
         _copy(engine, before)
+    from alembic import command
+
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _ADVISORY_LOCK})
@@ -61,6 +67,8 @@ def migrate(engine: Engine, reader: Engine) -> None:
 
 
 def _known() -> set[str]:
+    from alembic.script import ScriptDirectory
+
     scripts = ScriptDirectory(str(_FOLDER))
     return {script.revision for script in scripts.walk_revisions()}
 

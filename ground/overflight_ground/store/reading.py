@@ -14,6 +14,7 @@ from overflight_ground.ingest.flights import FlightRow
 from overflight_ground.ingest.intake import Stored
 from overflight_ground.ingest.judge import Accepted, Arrival
 from overflight_ground.ingest.plausible import BELIEVABLE
+from overflight_ground.store.store import Store
 from overflight_ground.store.tables import (
     audits,
     flights,
@@ -242,3 +243,25 @@ DECODED: Final = {
     ),
 }
 """The columns that each kind fills."""
+
+
+def arrival_bounds_ns(store: Store) -> tuple[int, int]:
+    """Return when the first and the last message arrived; (0, 0) where there is none."""
+    column = messages.c.received_at_ns
+    with store.reading() as connection:
+        first, last = connection.execute(select(func.min(column), func.max(column))).one()
+    return (int(first), int(last)) if first is not None else (0, 0)
+
+
+def stored_between(
+    connection: Connection, after_ns: int, until_ns: int, limit: int
+) -> list[Stored]:
+    """Return messages by when they arrived, after one time and up to another."""
+    column = messages.c.received_at_ns
+    query = (
+        select(messages)
+        .where(column > after_ns, column <= until_ns)
+        .order_by(messages.c.id)
+        .limit(limit)
+    )
+    return [stored_of(row) for row in connection.execute(query)]
