@@ -12,7 +12,7 @@ import hashlib
 import io
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -24,6 +24,7 @@ from overflight_contract.session import (
     ConnectionClosed,
     ConnectionOpened,
     Direction,
+    Item,
     Note,
     SessionPacket,
     SessionWriter,
@@ -62,9 +63,7 @@ class Scene:
     folder: Path
     messages: list[m.Telemetry] = field(default_factory=list)
     pictures: list[bytes] = field(default_factory=list)
-    items: list[SessionPacket | ConnectionOpened | ConnectionClosed | Note] = field(
-        default_factory=list
-    )
+    items: list[Item] = field(default_factory=list)
 
     @property
     def session(self) -> Path:
@@ -100,7 +99,7 @@ def flight_messages(count: int, *, seed: int = 0) -> list[m.Telemetry]:
                 **place,  # type: ignore[arg-type]
                 seq=2 * n + 1,
                 lat_deg=m.quantise(45 + 2 * math.sin(n / 40) + rng.gauss(0, 2e-5), "lat_deg"),
-                lon_deg=m.quantise_longitude(-120 + 0.02 * n + rng.gauss(0, 2e-5)),
+                lon_deg=m.quantise_longitude(-120 + 0.020137 * n + rng.gauss(0, 3e-4)),
                 alt_msl_m=m.quantise(altitude, "alt_msl_m"),
                 alt_hae_m=m.quantise(altitude - 17.3, "alt_hae_m"),
                 fix=m.Fix.THREE_D,
@@ -158,9 +157,16 @@ def write_vault(folder: Path, pictures: Sequence[bytes]) -> None:
 
 
 def clean_traffic(
-    messages: Sequence[m.Telemetry], *, version: mqtt.Version = mqtt.Version.V311
+    messages: Sequence[m.Telemetry],
+    *,
+    version: mqtt.Version = mqtt.Version.V311,
+    delays_ns: Mapping[int, int] | None = None,
+    again: Sequence[int] = (),
 ) -> Iterator[SessionPacket | ConnectionOpened | ConnectionClosed]:
-    """Yield what a relay would have recorded of a payload that sends `messages`."""
+    """Yield what a relay would have recorded of a payload that sends `messages`.
+
+    `delays_ns`: how much later the message with a seq is sent; `again`: seqs that are sent twice.
+    """
     at_ns = START_NS
     number = 1
     if version is not mqtt.Version.V5:
@@ -171,13 +177,12 @@ def clean_traffic(
         yield _item(at_ns, number, packet, version, up=up)
         at_ns += 1_000_000
     last_up_ns = at_ns
-    for packet_id, message in enumerate(messages, 2):
-        due_ns = to_ns(message.measured_at) + 250_000_000 + 15_000_000 * (message.seq % 2)
+    for packet_id, (due_ns, message) in enumerate(_plan(messages, delays_ns or {}, again), 2):
         while due_ns - last_up_ns > KEEP_ALIVE_S * 1_000_000_000:
             last_up_ns += KEEP_ALIVE_S * 1_000_000_000
             yield _item(last_up_ns, number, mqtt.PingReq(), version)
             yield _item(last_up_ns + 1_000_000, number, mqtt.PingResp(), version, up=False)
-        last_up_ns = at_ns = max(due_ns, at_ns + 1_000_000)
+        last_up_ns = at_ns = due_ns
         topic = topic_for(PAYLOAD, m.kind_of(message))
         body = m.encode(message)
         publish = mqtt.Publish(
@@ -190,6 +195,22 @@ def clean_traffic(
             yield from _receipt(message.seq, at_ns + 2_000_000, number, version)
     yield _item(at_ns + 5_000_000, number, mqtt.Disconnect(), version)
     yield ConnectionClosed(connection=number, at_ns=at_ns + 6_000_000, reason="", by="client")
+
+
+def _plan(
+    messages: Sequence[m.Telemetry], delays_ns: Mapping[int, int], again: Sequence[int]
+) -> list[tuple[int, m.Telemetry]]:
+    """Say when each message is sent, in order: some 0.25 s after it was measured, with jitter."""
+    rng = random.Random(9)
+    repeated = set(again)
+    plan: list[tuple[int, m.Telemetry]] = []
+    for message in messages:
+        due_ns = to_ns(message.measured_at) + 250_000_000 + 15_000_000 * (message.seq % 2 == 0)
+        due_ns += rng.randrange(13_000_000) + delays_ns.get(message.seq, 0)
+        plan.append((due_ns, message))
+        if message.seq in repeated:
+            plan.append((due_ns + 20_000_000_000, message))
+    return sorted(plan, key=lambda item: (item[0], item[1].seq))
 
 
 def _refused_version(at_ns: int) -> Iterator[SessionPacket | ConnectionOpened | ConnectionClosed]:
@@ -262,23 +283,35 @@ def make_scene(
 ) -> Scene:
     """Write a clean flight into `folder`, with `extra` packets from the device among its own."""
     scene = Scene(folder, flight_messages(messages // 2), [picture(n) for n in range(pictures)])
-    traffic = list(clean_traffic(scene.messages, version=version))
-    scene.items = [Note(at_ns=START_NS - 10**9, kind="start", detail={"rules": _RULES}), *traffic]
-    for number in sorted({up.connection for up in extra} - {1, 2}):
-        scene.items.append(_opened(number, min(u.at_ns for u in extra if u.connection == number)))
-    scene.items += [
+    scene.items = [*clean_traffic(scene.messages, version=version), *items_of(extra)]
+    write_scene(scene)
+    return scene
+
+
+def items_of(extra: Sequence[Up]) -> list[SessionPacket | ConnectionOpened]:
+    """Return the session's items of packets of the device on connections of their own."""
+    items: list[SessionPacket | ConnectionOpened] = [
+        _opened(number, min(up.at_ns for up in extra if up.connection == number) - 1)
+        for number in sorted({up.connection for up in extra} - {1, 2})
+    ]
+    items += [
         SessionPacket(up.at_ns, up.connection, Direction.UP, up.verdict, up.reason, up.data)
         for up in extra
     ]
-    scene.items.sort(key=_time)
+    return items
+
+
+def write_scene(scene: Scene) -> None:
+    """Write all files of a scene; its items may be in any order."""
+    start = Note(at_ns=START_NS - 10**9, kind="start", detail={"rules": _RULES})
+    scene.items = [start, *sorted(scene.items, key=_time)]
     write_vault(scene.vault, scene.pictures)
     write_record(scene)
     write_session(scene)
     write_store(scene)
-    return scene
 
 
-def _time(item: SessionPacket | ConnectionOpened | ConnectionClosed | Note) -> int:
+def _time(item: Item) -> int:
     return item.crossed_at_ns if isinstance(item, SessionPacket) else item.at_ns
 
 

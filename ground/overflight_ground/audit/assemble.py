@@ -219,7 +219,7 @@ def assemble(
         finding_counts=dict(sorted(Counter(f.kind for f in findings).items())),
         search=search,
         tried=_tried(traffic, tried),
-        statistics=statistics_of(explainer.messages, list(traffic.metadata.gaps_in_order)),
+        statistics=statistics_of(explainer.messages, traffic.metadata.publish_gaps_ms),
         learned=learned(explainer.messages, recorded, traffic.metadata, opaque),
         volume=traffic.metadata.bins(),
         pictures=_states(read.vaults, search),

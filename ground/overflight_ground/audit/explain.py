@@ -130,7 +130,7 @@ class Explainer:
             self._count(tally, packet, name, found)
         if packet.crossed:
             self._time(link, packet)
-        else:
+        elif packet.part in (Part.WHOLE, Part.FIRST):
             self.attempts.append((packet, name))
         return sum(
             found.end - found.start for found in judged if found.byte_class is ByteClass.UNEXPLAINED

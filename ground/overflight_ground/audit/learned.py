@@ -15,6 +15,7 @@ from overflight_ground.audit.ledgers import Crossed, Recorded
 from overflight_ground.audit.report import Bin, Learned
 from overflight_ground.audit.room import distance_m
 from overflight_ground.audit.traffic import Packet
+from overflight_ground.audit.walk import PUBLISH
 
 TRACK_POINTS = 500
 BINS = 96
@@ -32,6 +33,9 @@ class Metadata:
     sizes: Counter[int] = field(default_factory=Counter)
     gaps_in_order: list[int] = field(default_factory=list)
     """Milliseconds between packets of one contact."""
+    publish_gaps_ms: list[int] = field(default_factory=list)
+    """Milliseconds between messages."""
+    last_publish_ns: int | None = None
     volume: dict[int, list[int]] = field(default_factory=dict)
 
     def packet(self, packet: Packet, unexplained: int) -> None:
@@ -52,6 +56,11 @@ class Metadata:
             self.contact_ns += gap
             self.gaps_in_order.append(gap // 1_000_000)
         self.last_ns = packet.crossed_at_ns
+        if packet.data[:1] and packet.data[0] >> 4 == PUBLISH:
+            if self.last_publish_ns is not None:
+                gap_ns = max(0, packet.crossed_at_ns - self.last_publish_ns)
+                self.publish_gaps_ms.append(gap_ns // 1_000_000)
+            self.last_publish_ns = packet.crossed_at_ns
 
     def bins(self) -> tuple[Bin, ...]:
         """Return the volume over time in at most `BINS` steps."""

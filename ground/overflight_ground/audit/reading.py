@@ -14,7 +14,7 @@ from overflight_ground.audit.learned import Metadata
 from overflight_ground.audit.report import Input
 from overflight_ground.audit.search.streams import Collected
 from overflight_ground.audit.tally import Judged
-from overflight_ground.audit.traffic import Crossing, Packet
+from overflight_ground.audit.traffic import Crossing, Packet, Part
 
 
 @dataclass(slots=True)
@@ -91,8 +91,9 @@ def read_traffic(read: Reading) -> Traffic:
         left = explainer.feed(packet)
         if not packet.up:
             continue
-        traffic.refused += packet.crossing is Crossing.REFUSED
-        traffic.marked += packet.crossing is Crossing.MARKED
+        if packet.part in (Part.WHOLE, Part.FIRST):
+            traffic.refused += packet.crossing is Crossing.REFUSED
+            traffic.marked += packet.crossing is Crossing.MARKED
         traffic.metadata.packet(packet, left)
         (traffic.crossed if packet.crossed else traffic.tried).packet(packet)
     return traffic

@@ -161,7 +161,7 @@ def _serial(name: str, values: Sequence[int]) -> Statistic:
 def _gap_digits(gaps_ms: Sequence[int]) -> Statistic:
     long_gaps = [gap for gap in gaps_ms if gap >= 20]
     if len(long_gaps) < LEAST_N:
-        return Statistic(test="last digit", field="time between packets", n=len(long_gaps),
+        return Statistic(test="last digit", field="time between messages", n=len(long_gaps),
                          statistic=0.0, p_value=None, flagged=False,
                          text="too few gaps of 20 ms or more")  # fmt: skip
     counts = [0] * 10
@@ -169,9 +169,9 @@ def _gap_digits(gaps_ms: Sequence[int]) -> Statistic:
         counts[gap % 10] += 1
     value, p = chi_squared(counts, [len(long_gaps) / 10] * 10)
     return Statistic(
-        test="last digit", field="time between packets", n=len(long_gaps),
+        test="last digit", field="time between messages", n=len(long_gaps),
         statistic=round(value, 6), p_value=p, flagged=p < FLAG_BELOW,
-        text=f"milliseconds between packets: chi-squared {value:.1f} with 9 degrees of freedom",
+        text=f"milliseconds between messages: chi-squared {value:.1f} with 9 degrees of freedom",
     )  # fmt: skip
 
 
@@ -183,7 +183,7 @@ def _two_rhythms(gaps_ms: Sequence[int]) -> Statistic:
     above, n = sum(signs), len(signs)
     below = n - above
     if not above or not below or n < LEAST_N:
-        return Statistic(test="runs", field="time between packets", n=n, statistic=0.0,
+        return Statistic(test="runs", field="time between messages", n=n, statistic=0.0,
                          p_value=None, flagged=False, text="one rhythm")  # fmt: skip
     runs = 1 + sum(a != b for a, b in itertools.pairwise(signs))
     mean = 2 * above * below / n + 1
@@ -191,6 +191,6 @@ def _two_rhythms(gaps_ms: Sequence[int]) -> Statistic:
     z = (runs - mean) / math.sqrt(variance) if variance > 0 else 0.0
     p = normal_tail(z)
     return Statistic(
-        test="runs", field="time between packets", n=n, statistic=round(z, 6), p_value=p,
+        test="runs", field="time between messages", n=n, statistic=round(z, 6), p_value=p,
         flagged=False, text=f"{runs} runs of long and short gaps, {mean:.0f} expected",
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from overflight_ground.audit.report import AuditReport, Verdict
+from overflight_ground.audit.verdict import short
 
 _COLOURS = {Verdict.HELD: "32", Verdict.BROKEN: "31", Verdict.UNTOLD: "33"}
 LINES_EACH = 8
@@ -42,7 +43,7 @@ def attempts(report: AuditReport) -> list[str]:
     if report.tried.search is not None:
         named += [
             f"it held {found.matched_bytes:,} of {found.picture_bytes:,} bytes of the picture "
-            f"{found.picture}, {found.form}"
+            f"{short(found.picture)}, {found.form}"
             for found in report.tried.search.found[:3]
         ]
     more = len(named) - LINES_EACH

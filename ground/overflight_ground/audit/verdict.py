@@ -67,13 +67,16 @@ def _broken(findings: Sequence[Finding], search: Search | None, unexplained: int
     reasons: list[str] = []
     if search is not None:
         reasons += [
-            f"{item.matched_bytes:,} of {item.picture_bytes:,} bytes of the picture {item.picture} "
-            f"crossed, {item.form}"
+            f"{item.matched_bytes:,} of {item.picture_bytes:,} bytes of the picture "
+            f"{short(item.picture)} crossed, {item.form}"
             for item in search.found[:5]
         ]
         if len(search.found) > 5:
             reasons.append(f"and bytes of {len(search.found) - 5} more pictures")
-        reasons += [f"a {b.name} image begins in the traffic" for b in search.beginnings[:3]]
+        reasons += [
+            f"{sum(b.name == name for b in search.beginnings)} × the beginning of a {name} file"
+            for name in sorted({b.name for b in search.beginnings})
+        ]
     if unexplained:
         reasons.append(f"{unexplained:,} bytes crossed that the contract does not explain")
     return reasons + _grouped(findings, Weight.BREAKS)
@@ -94,6 +97,13 @@ def _doubts(
     if search is not None and not search.complete:
         doubts.append("the search had to leave decoded data out")
     return doubts + _grouped(findings, Weight.DOUBT)
+
+
+def short(name: str) -> str:
+    """Shorten the name of a picture that is named by its hash."""
+    folder, slash, file = name.rpartition("/")
+    stem, dot, suffix = file.partition(".")
+    return f"{folder}{slash}{stem[:12]}….{suffix}" if len(stem) == 64 and dot else name
 
 
 def _grouped(findings: Sequence[Finding], weight: Weight) -> list[str]:

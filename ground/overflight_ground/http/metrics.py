@@ -95,10 +95,7 @@ def collect(station: Station) -> dict[str, list[tuple[str, float]]]:
             "given_up_total": sum(row.given_up for row in rows),
             "receipt_through": live.row.through,
             "age_seconds": (now_ns - live.received_at_ns) / NS_PER_S,
-            "audit_explained_bytes": ("gauge", "bytes of messages that the contract explains, by payload"),
-    "audit_unexplained_bytes": ("gauge", "bytes of messages that it does not, by payload"),
-    "audit_room_bytes": ("gauge", "room for other messages in the explained fields, by payload"),
-    "altitude_metres": fix.alt_msl_m if fix else None,
+            "altitude_metres": fix.alt_msl_m if fix else None,
             "speed_metres_per_second": motion.speed_mps if motion else None,
             "climb_metres_per_second": motion.climb_mps if motion else None,
         }

@@ -19,6 +19,7 @@ _DIGITS, _UPPER, _LOWER = string.digits, string.ascii_uppercase, string.ascii_lo
 _RFC1924: Final = _DIGITS + _UPPER + _LOWER + "!#$%&()*+-;<=>?@^_`{|}~"
 _Z85: Final = _DIGITS + _LOWER + _UPPER + ".-:+=^!/*?&<>()[]{}@%$#"
 _OTHER: Final = 255
+_VARIETY: Final = 12
 
 
 class Alphabet(NamedTuple):
@@ -64,17 +65,39 @@ _ESCAPES: Final = re.compile(rb"(?:%|=|\\x|\\u00|0x|&#x|:|-|,)([0-9A-Fa-f]{2});?
 
 
 def decoded(text: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield (name of the form, bytes) for everything that `text` may stand for."""
+    """Yield (name of the form, bytes) for everything that `text` may stand for.
+
+    All runs of an alphabet are decoded into one body, for each phase.
+    """
     body = as_bytes(text)
     body = body[~_SKIP[body]]
     for alphabet in ALPHABETS:
         values = alphabet.table[body]
-        needed = _needed(alphabet)
-        for start, end in _runs(values != _OTHER, needed):
-            for piece in _phases(alphabet, values[start:end]):
-                if len(piece) >= SMALLEST_RUN:
-                    yield alphabet.name, piece
+        runs = [
+            values[start:end]
+            for start, end in _runs(values != _OTHER, _needed(alphabet))
+            if _varied(values[start:end], alphabet)
+        ]
+        for phase in range(_period(alphabet) if runs else 0):
+            piece = b"".join(_decode(alphabet, run[phase:]) for run in runs)
+            if len(piece) >= SMALLEST_RUN:
+                yield alphabet.name, piece
     yield from _spelt(text)
+
+
+def _varied(values: Bytes, alphabet: Alphabet) -> bool:
+    """Tell a text from the same few characters over and over, as flat areas of a picture are."""
+    wanted = min(_VARIETY, 1 << alphabet.bits >> 1) if alphabet.bits else _VARIETY
+    return np.unique(values[:4096]).size >= wanted
+
+
+def _period(alphabet: Alphabet) -> int:
+    """Return at how many places of a run a byte may begin."""
+    return 8 // int(np.gcd(8, alphabet.bits)) if alphabet.bits else 5
+
+
+def _decode(alphabet: Alphabet, values: Bytes) -> bytes:
+    return _packed(values, alphabet.bits) if alphabet.bits else _base85(values)
 
 
 def _needed(alphabet: Alphabet) -> int:
@@ -91,17 +114,6 @@ def _runs(
     starts, ends = edges[0::2], edges[1::2]
     long_enough = ends - starts >= needed
     yield from zip(starts[long_enough].tolist(), ends[long_enough].tolist(), strict=True)
-
-
-def _phases(alphabet: Alphabet, values: Bytes) -> Iterator[bytes]:
-    """Decode from each of the characters at which a byte may begin."""
-    if not alphabet.bits:
-        for phase in range(5):
-            yield _base85(values[phase:])
-        return
-    period = 8 // int(np.gcd(8, alphabet.bits))
-    for phase in range(period):
-        yield _packed(values[phase:], alphabet.bits)
 
 
 def _packed(values: Bytes, bits: int) -> bytes:

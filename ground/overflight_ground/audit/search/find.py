@@ -25,6 +25,7 @@ SHARD_BYTES: Final = 1 << 27
 BUDGET_BYTES: Final = 1 << 32
 """Decoded bytes that are searched at the most; beyond it the search says that it is incomplete."""
 _GROUP_BYTES: Final = 1 << 26
+_COMPARED: Final = 32
 
 
 class Picture(NamedTuple):
@@ -88,7 +89,8 @@ class _Shard:
     first_picture: int
     starts: list[int]
     index: Index
-    turned: Index | None = None
+    differences: Index | None = None
+    """Of each byte XOR the next: the same whatever constant all bytes were XORed with."""
 
 
 class Finder:
@@ -110,14 +112,42 @@ class Finder:
         unpacked = list(self._forms(collected, raw, result))
         for form, stream in unpacked:
             for found in find_signatures(stream.data):
-                first, last = _ends(stream)
+                at = Run(found.offset, 0, 1) if form == "as it is" else None
+                first, last = _ends(stream, at)
                 result.beginnings.append(Beginning(found.name, form, stream.name, first, last))
         result.beginnings = _first_of_each(result.beginnings)
+        plain = {stream.name for stream in raw}
         for shard in self._shards():
             for form, stream in unpacked:
                 hits += self._hits(shard, form, stream)
-        result.found = _merge(self.pictures, hits)
+                if self._disguises and stream.name not in plain:
+                    hits += self._veiled(shard, form, stream)
+        result.found = _merge(self.pictures, self._own(hits))
         return result
+
+    def _own(self, hits: list[Hit]) -> list[Hit]:
+        """Leave out what a picture shares with one of which more was found.
+
+        Pictures have headers, tables and skies in common; only the one that crossed is meant.
+        """
+        matched: dict[int, int] = {}
+        for (picture, _, _), group in _groups(hits).items():
+            matched[picture] = max(matched.get(picture, 0), _union(group))
+        order = sorted(matched, key=lambda n: (-matched[n] / self.pictures[n].size, n))
+        bodies: list[bytes] = []
+        kept: list[Hit] = []
+        for picture in order:
+            body = self.pictures[picture].load()
+            own = [
+                hit
+                for hit in hits
+                if hit.picture == picture
+                and not any(body[hit.offset : hit.offset + hit.length] in b for b in bodies)
+            ]
+            kept += own
+            if own and len(bodies) < 8 * _COMPARED:
+                bodies += _shifted(body)
+        return kept
 
     def _forms(
         self, collected: Collected, raw: list[Stream], result: SearchResult
@@ -166,6 +196,14 @@ class Finder:
         for run in shard.index.scan(body):
             yield from self._hit(shard, run, form, stream)
 
+    def _veiled(self, shard: _Shard, form: str, stream: Stream) -> Iterator[Hit]:
+        if shard.differences is None:
+            shard.differences = Index.of(_differences(shard.index.data))
+        veiled = _chain("" if form == "as it is" else form, "XOR with one byte")
+        for run in shard.differences.scan(_differences(as_bytes(stream.data))):
+            if stream.data[run.here] != int(shard.index.data[run.there]):
+                yield from self._hit(shard, run, veiled, stream)
+
     def _hit(self, shard: _Shard, run: Run, form: str, stream: Stream) -> Iterator[Hit]:
         at = bisect.bisect_right(shard.starts, run.there) - 1
         offset = run.there - shard.starts[at]
@@ -175,6 +213,10 @@ class Finder:
             return
         first, last = _ends(stream, run) if form == "as it is" else _ends(stream)
         yield Hit(picture, offset, length, form, stream.name, first, last)
+
+
+def _differences(data: Bytes) -> Bytes:
+    return data[1:] ^ data[:-1]
 
 
 def _chain(form: str, name: str) -> str:
@@ -218,9 +260,6 @@ def _first_of_each(beginnings: list[Beginning]) -> list[Beginning]:
 
 def _merge(pictures: list[Picture], hits: list[Hit]) -> list[Found]:
     """Put the runs of a picture in one form together; keep its fullest form."""
-    groups: dict[tuple[int, str, str], list[Hit]] = {}
-    for hit in hits:
-        groups.setdefault((hit.picture, hit.form, hit.stream), []).append(hit)
     found = [
         Found(
             pictures[picture],
@@ -231,12 +270,33 @@ def _merge(pictures: list[Picture], hits: list[Hit]) -> list[Found]:
             min((hit.first for hit in group), key=_order),
             max((hit.last for hit in group), key=_order),
         )
-        for (picture, form, stream), group in groups.items()
+        for (picture, form, stream), group in _groups(hits).items()
     ]
     best: dict[str, Found] = {}
-    for item in sorted(found, key=lambda f: (-f.matched_bytes, len(f.form), f.stream, f.form)):
+    for item in sorted(found, key=_plainest):
         best.setdefault(item.picture.name, item)
     return sorted(best.values(), key=lambda f: (-f.matched_bytes, f.picture.name))
+
+
+def _plainest(found: Found) -> tuple[int, int, int, str, str]:
+    steps = 0 if found.form == "as it is" else 1 + found.form.count(", then ")
+    return -found.matched_bytes, steps, found.stream.startswith("all"), found.stream, found.form
+
+
+def _shifted(body: bytes) -> list[bytes]:
+    """Return `body` as it reads from each bit of its first byte on.
+
+    A picture's codes are not aligned to bytes, nor are texts that are decoded from the wrong place.
+    """
+    bits = np.unpackbits(as_bytes(body))
+    return [body, *(np.packbits(bits[shift:]).tobytes() for shift in range(1, 8))]
+
+
+def _groups(hits: list[Hit]) -> dict[tuple[int, str, str], list[Hit]]:
+    groups: dict[tuple[int, str, str], list[Hit]] = {}
+    for hit in hits:
+        groups.setdefault((hit.picture, hit.form, hit.stream), []).append(hit)
+    return groups
 
 
 def _order(packet: Packet) -> tuple[int, int]:

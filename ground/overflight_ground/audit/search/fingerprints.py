@@ -21,6 +21,9 @@ SPAN: Final = 17
 SMALLEST_RUN: Final = GRAM + SPAN - 1
 """Any shared run of as many bytes is found; shorter ones are not reported."""
 
+VARIETY: Final = 12
+"""A run with fewer different byte values is not counted: flat sky and padding repeat themselves."""
+
 _MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)
 _BLOCK: Final = 1 << 18
 _BITMAP_BITS: Final = 28
@@ -118,9 +121,12 @@ class Index:
                     continue
                 run = self._extend(body, at, other)
                 covered[at - other] = run.here + run.length
-                if run.length >= SMALLEST_RUN:
+                if run.length >= SMALLEST_RUN and self._varied(run):
                     runs.append(run)
         return runs
+
+    def _varied(self, run: Run) -> bool:
+        return np.unique(self.data[run.there : run.there + run.length]).size >= VARIETY
 
     def _candidates(self, body: Bytes, hashes: Hashes, places: Places) -> tuple[Places, Places]:
         """Return (here, there) of windows that are equal in both, of those that were chosen."""
