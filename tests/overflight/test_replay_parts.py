@@ -1,8 +1,10 @@
 """The parts of a replay that wait for nothing: clock, timeline, rewriting, scene, arguments."""
 
 import argparse
+import dataclasses
 import datetime as dt
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from overflight.replay import arguments as read
+from overflight.replay.cli import build
 from overflight.replay.clock import Clock
+from overflight.replay.comparing import IGNORABLE
 from overflight.replay.keyboard import KEYS, keys_in, press
 from overflight.replay.report import Lateness, Report
 from overflight.replay.rewriting import Rewriter, shift_flight
@@ -374,3 +378,20 @@ def test_a_report_names_what_was_not_played():
     assert "never acknowledged: 2" in text
     assert "4 packets that the relay refused" in text
     assert not report.complete
+
+
+# docs
+
+
+def test_the_docs_name_every_option_key_and_count():
+    text = (Path(__file__).parents[2] / "docs" / "replay.md").read_text()
+    parser = argparse.ArgumentParser()
+    build(parser)
+    options = {name for action in parser._actions for name in action.option_strings}
+    for option in options - {"-h", "--help", "--progress"}:
+        known = ("--json", "--cert-file", "--key-file", "--ca-file")
+        assert option in text or option in known, option
+    for name in (*IGNORABLE, *Report().as_dict(), *dataclasses.asdict(Report().left_out)):
+        assert f"`{name}`" in text, name
+    for meaning in (*IGNORABLE.values(), *KEYS.values()):
+        assert meaning in text, meaning
