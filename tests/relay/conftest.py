@@ -181,7 +181,7 @@ def mosquitto(tmp_path_factory):
     config = folder / "mosquitto.conf"
     config.write_text(
         f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
-        "max_inflight_messages 0\nmax_packet_size 0\n"
+        "max_inflight_messages 0\n"
     )
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([program, "-c", str(config)], stdout=log, stderr=log)
