@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import socket
 import threading
 import tty
 from collections.abc import Iterator
@@ -183,3 +184,16 @@ def test_a_real_receivers_bytes_through_a_terminal(line: tuple[int, str]) -> Non
     fixes = [next(events) for _ in range(3)]
     source.close()
     assert [fix.alt_msl_m for fix in fixes] == [205.3, 205.2, 204.8]  # type: ignore[union-attr]
+
+
+def test_any_url_of_pyserial() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        source = open_source(
+            f"serial:socket://127.0.0.1:{server.getsockname()[1]}", SourceOptions()
+        )
+        client, _ = server.accept()
+        with client:
+            client.sendall(second(0) + second(1))
+            events = iter(source)
+            assert next(events).alt_msl_m == 500  # type: ignore[union-attr]
+            source.close()

@@ -110,10 +110,12 @@ class SerialSource(LiveSource):
         fixes = self.decoder.feed(data) if data else self.decoder.settle()
         now_s = time.monotonic()
         frames, self._frames = self._frames, []
+        found_before = self.baud.found
         if self.baud.heard(len(data), sum(map(_is_sound, frames)), now_s):
             line.baudrate = self.baud.rate
             self.decoder = ReceiverDecoder(self._see, bare_times=False)
-            self.on_event("receiver", {"listening_at_baud": self.baud.rate})
+        if self.baud.found is not found_before:
+            self.on_event("receiver", {"baud": self.baud.rate if self.baud.found else None})
         self._talk(line, frames, now_s)
         return fixes
 
