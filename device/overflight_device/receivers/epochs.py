@@ -186,7 +186,8 @@ def to_fix(state: State) -> Fix | None:
     """Return the fix that `state` amounts to; `None` where its time is not known.
 
     A position without a mode, or a mode without a position, is no fix. The time is in whole
-    milliseconds: u-blox gives the fraction as measured, so 59.999999847 means 60.
+    milliseconds: u-blox gives the fraction as measured, so 59.999999847 means 60. A 2D fix keeps
+    the height that the receiver goes by, but has no climb.
     """
     if state.time_ns is None:
         return None
@@ -199,8 +200,8 @@ def to_fix(state: State) -> Fix | None:
         mode=FixMode.THREE_D if three else FixMode.TWO_D,
         lat_deg=state.lat_deg,
         lon_deg=state.lon_deg,
-        alt_msl_m=state.alt_msl_m if three else None,
-        alt_hae_m=state.alt_hae_m if three else None,
+        alt_msl_m=state.alt_msl_m,
+        alt_hae_m=state.alt_hae_m,
         speed_mps=state.speed_mps,
         track_deg=state.track_deg,
         climb_mps=state.climb_mps if three else None,
