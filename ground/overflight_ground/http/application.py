@@ -21,6 +21,7 @@ from overflight_ground.http import (
     data_routes,
     live_routes,
     metrics,
+    prediction_routes,
     session_routes,
     track_routes,
     wire_routes,
@@ -44,6 +45,7 @@ ROUTERS: Final = (
     data_routes.router,
     alert_routes.router,
     wire_routes.router,
+    prediction_routes.router,
     audit_api.router,
 )
 _HEADERS: Final = (

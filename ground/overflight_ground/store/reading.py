@@ -265,3 +265,11 @@ def stored_between(
         .limit(limit)
     )
     return [stored_of(row) for row in connection.execute(query)]
+
+
+def last_measured_ns(connection: Connection, payload: str, flight: str) -> int:
+    """Return when the newest message of a flight was measured; 0 where there is none."""
+    query = select(func.max(messages.c.measured_at_ns)).where(
+        messages.c.payload == payload, messages.c.flight == flight
+    )
+    return int(connection.execute(query).scalar_one_or_none() or 0)

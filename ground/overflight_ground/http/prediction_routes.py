@@ -1,0 +1,66 @@
+"""Where a payload will be."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from overflight_contract.times import NS_PER_S, iso
+from overflight_ground.http.live_routes import station_of
+from overflight_ground.http.names import FlightName, PayloadPath
+from overflight_ground.http.replies import ProblemError, plain_json
+from overflight_ground.prediction import Predicted, predict
+from overflight_ground.store import reading
+from overflight_ground.store.reading import MessageFilter
+from overflight_ground.track import merge
+
+router = APIRouter()
+WINDOW_NS: Final = 12 * 3600 * NS_PER_S
+METHOD: Final = (
+    "from the flight so far: winds met reused by altitude, descent by the standard atmosphere;"
+    " the radius is what two of three such predictions stayed within"
+)
+
+
+@router.get("/prediction/{payload}", tags=["payloads"])
+def prediction(request: Request, payload: PayloadPath, flight: FlightName = None) -> Response:
+    """Predict where a payload will be in 1, 6 and 24 hours and where it will land.
+
+    404 where it has landed or too little of it was heard.
+    """
+    with station_of(request).store.reading() as connection:
+        chosen = flight or reading.last_flight(connection, payload)
+        if chosen is None:
+            raise ProblemError(404, "No such payload", f"nothing was heard from {payload}")
+        newest = reading.last_measured_ns(connection, payload, chosen)
+        wanted = MessageFilter(
+            payload=payload, flight=chosen, since_ns=newest - WINDOW_NS, believable=True
+        )
+        track = list(merge(reading.track_rows(connection, wanted)))
+    made = predict(track)
+    if made is None:
+        raise ProblemError(404, "Nothing to predict", "it has landed, or too little was heard yet")
+    body = {
+        "payload": payload,
+        "flight": chosen,
+        "made_at": iso(made.made_at_ns),
+        "phase": made.phase,
+        "method": METHOD,
+        "points": [_point(point) for point in made.points],
+        "landing": None if made.landing is None else _point(made.landing),
+    }
+    return plain_json(body)
+
+
+def _point(point: Predicted) -> dict[str, Any]:
+    return {
+        "label": point.label,
+        "hours": point.hours,
+        "at": iso(point.at_ns),
+        "lat_deg": round(point.lat_deg, 5),
+        "lon_deg": round(point.lon_deg, 5),
+        "alt_msl_m": round(point.alt_m, 1),
+        "radius_m": round(point.radius_m),
+    }
