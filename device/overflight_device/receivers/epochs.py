@@ -29,24 +29,10 @@ _MAX_SPEED_MPS: Final = 9_999.9
 
 
 @dataclass(slots=True)
-class Reading:
-    """What one message says; `None` is "it does not say". Units as in `Fix`.
+class Said:
+    """What can be said of an epoch; `None` is "not said". Units as in `Fix`."""
 
-    `clear`: it begins an epoch. `report`: it ends one. `notable`: it is worth a report while the
-    last message of an epoch is not known. `notes`: it says something of the epoch that is not
-    kept (satellites in view, error estimates). `silent`: what it says is said again. `amends`: it
-    adds to an epoch that may have been reported, and changes nothing else.
-    """
-
-    clear: bool = False
-    report: bool = False
-    notable: bool = False
-    notes: bool = False
-    silent: bool = False
-    amends: bool = False
     time_ns: int | None = None
-    forget_time: bool = False
-    mode: int | None = None
     lat_deg: float | None = None
     lon_deg: float | None = None
     alt_msl_m: float | None = None
@@ -60,21 +46,31 @@ class Reading:
 
 
 @dataclass(slots=True)
-class State:
+class Reading(Said):
+    """What one message says.
+
+    `clear`: it begins an epoch. `report`: it ends one. `notable`: it is worth a report while the
+    last message of an epoch is not known. `notes`: it says something of the epoch that is not
+    kept (satellites in view, error estimates). `silent`: what it says is said again. `amends`: it
+    adds to an epoch that may have been reported, and changes nothing else. `forget_time`: the
+    receiver has lost its clock.
+    """
+
+    mode: int | None = None
+    clear: bool = False
+    report: bool = False
+    notable: bool = False
+    notes: bool = False
+    silent: bool = False
+    amends: bool = False
+    forget_time: bool = False
+
+
+@dataclass(slots=True)
+class State(Said):
     """What is known of an epoch so far."""
 
-    time_ns: int | None = None
     mode: int = UNSEEN
-    lat_deg: float | None = None
-    lon_deg: float | None = None
-    alt_msl_m: float | None = None
-    alt_hae_m: float | None = None
-    geoid_m: float | None = None
-    speed_mps: float | None = None
-    track_deg: float | None = None
-    climb_mps: float | None = None
-    sats: int | None = None
-    hdop: float | None = None
 
     @property
     def has_altitude(self) -> bool:
