@@ -1,7 +1,9 @@
 """Cameras: simulated ground that agrees where pictures overlap, folders, commands, EXIF."""
 
 import io
+import os
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from overflight_contract.exif import is_whole_jpeg, read_facts
 from overflight_contract.messages import Fix as FixMode
 from overflight_device.camera import CameraError, open_camera
 from overflight_device.camera.earth import LandMask, sun_elevation_deg
+from overflight_device.camera.exif import stamped
 from overflight_device.camera.noise import Patch
 from overflight_device.camera.terrain import Scene, Terrain, to_mercator
 from overflight_device.fix import Fix
@@ -164,14 +167,91 @@ def test_a_folder_gives_each_complete_picture_once(tmp_path, jpeg):
     assert path.read_bytes() == jpeg
 
 
-def test_a_folder_cameras_clock_is_corrected(tmp_path, camera):
-    from overflight_device.camera.exif import stamped
+@pytest.fixture
+def camera_file(tmp_path):
+    """Write a picture as a camera with a clock of its own does; `ago_s` is the file's age."""
 
-    bare = io.BytesIO()
-    Image.new("RGB", (16, 16)).save(bare, "JPEG")
-    data = stamped(bare.getvalue(), None, NOON_NS, 1).data
-    (tmp_path / "a.jpg").write_bytes(data)
+    def write(name, camera_ns, ago_s=0.0):
+        bare = io.BytesIO()
+        Image.new("RGB", (16, 16)).save(bare, "JPEG")
+        path = tmp_path / name
+        path.write_bytes(stamped(bare.getvalue(), None, camera_ns, 1).data)
+        at = time.time() - ago_s
+        os.utime(path, (at, at))
+        return path
+
+    return write
+
+
+def polled(folder, locate):
+    return list(folder.poll(1, locate)) or list(folder.poll(1, locate))
+
+
+def here(at_ns):
+    return fix(at_ns=at_ns)
+
+
+def test_a_given_offset_corrects_the_cameras_clock(tmp_path, camera_file):
+    camera_file("a.jpg", NOON_NS, ago_s=3600)
     folder = open_camera(f"folder:{tmp_path}", clock_offset_s=3600.5)
-    folder.poll(1)
-    (picture,) = folder.poll(1)
+    (picture,) = polled(folder, here)
     assert picture.taken_at_ns == (NOON_NS - 3_600_500_000_000) // 1_000_000 * 1_000_000
+    assert picture.lat_deg == 40.0
+    assert folder.clock.origin == "given"
+
+
+def test_an_offset_is_measured_on_live_pictures_and_used_for_older_ones(tmp_path, camera_file):
+    ahead_s = 7200
+    folder = open_camera(f"folder:{tmp_path}")
+    for number in range(3):
+        now_ns = time.time_ns()
+        camera_file(f"{number}.jpg", now_ns + ahead_s * 10**9)
+        (picture,) = polled(folder, here)
+        assert abs(picture.taken_at_ns - now_ns) < 3e9
+        folder.kept(picture)
+    assert folder.clock.offset_s == pytest.approx(ahead_s, abs=2)
+    assert folder.clock.origin == "measured on 3 pictures"
+    path = camera_file("old.jpg", NOON_NS, ago_s=5000)
+    (picture,) = polled(folder, here)
+    assert picture.origin == path
+    assert abs(picture.taken_at_ns - (NOON_NS - ahead_s * 10**9)) < 3e9
+    assert not folder.notes
+
+
+def test_without_an_offset_an_old_picture_is_kept_unplaced_and_said_so(tmp_path, camera_file):
+    camera_file("old.jpg", NOON_NS, ago_s=5000)
+    folder = open_camera(f"folder:{tmp_path}")
+    (picture,) = polled(folder, here)
+    assert picture.lat_deg is None
+    assert folder.notes == ["old.jpg is kept without a position: the camera's clock is not known"]
+
+
+def test_a_picture_with_no_fix_near_its_time_is_a_miss_that_is_said(tmp_path, camera_file):
+    camera_file("a.jpg", NOON_NS, ago_s=5000)
+    folder = open_camera(f"folder:{tmp_path}", clock_offset_s=0)
+    (picture,) = polled(folder, lambda at_ns: None)
+    assert picture.lat_deg is None
+    assert "no fix is near" in folder.notes[0]
+
+
+def test_every_sixth_frame_looks_to_the_horizon(camera):
+    picture = pixels(camera.take(fix(), 6))
+    rows = picture.shape[0]
+    sky, ground = picture[: rows // 10], picture[rows // 2 :]
+    assert sky.mean() < 40
+    assert ground.mean() > 2 * sky.mean()
+    edge = picture[int(rows * 0.38) : int(rows * 0.42)]
+    assert edge.mean() > picture[rows // 4].mean()
+    south = pixels(camera.take(fix(lat=-33.0, lon=150.0), 6))
+    assert south[: rows // 10].mean() < 60
+
+
+def test_any_place_height_and_time_gives_a_picture(camera):
+    for lat, lon, alt in [
+        (89.9, 0, 19_000),
+        (-89.9, -180, 30_000),
+        (0, 179.999, -50),
+        (5, 5, 50_000),
+    ]:
+        for serial in (1, 6):
+            assert is_whole_jpeg(camera.take(fix(lat=lat, lon=lon, alt=alt), serial).data)

@@ -1,8 +1,11 @@
 """``folder:DIR``: picks up what any camera program puts into a folder, once it is complete.
 
 A file is complete when it ends as a JPEG does and did not change between two polls (or was left
-alone for two seconds). The camera program's files are never changed or removed. Times come from the
-picture's EXIF, corrected by the camera's clock offset, else from the file's own time.
+alone for two seconds). The camera program's files are never changed or removed.
+
+The time of a picture is its EXIF GPS time; else the camera's time, less the offset of its clock
+(given, or measured on live pictures); else, for a live picture, the file's time. A picture of which
+the time is not known is kept without a position, and `notes` says so.
 """
 
 from __future__ import annotations
@@ -18,12 +21,15 @@ from overflight_contract.errors import InputError
 from overflight_contract.exif import Facts, is_whole_jpeg, read_facts
 from overflight_contract.times import NS_PER_S
 from overflight_device.camera import CameraOptions, Locate
+from overflight_device.camera.clock import CameraClock
 from overflight_device.camera.exif import stamped
 from overflight_device.camera.picture import Picture
 from overflight_device.fix import Fix
 
 SUFFIXES: Final = (".jpg", ".jpeg")
 SETTLED_S: Final = 2.0
+LIVE_S: Final = 20.0
+"""A file that was written so lately has just come from the camera."""
 _Mark = tuple[int, int]
 
 
@@ -32,17 +38,21 @@ def open_camera(rest: str, options: CameraOptions) -> FolderCamera:
     folder = Path(rest).expanduser()
     if not rest or not folder.is_dir():
         raise InputError(f"a folder camera needs a folder that is there, and {rest!r} is not")
-    return FolderCamera(folder, options.clock_offset_s or 0.0, options.state)
+    return FolderCamera(folder, options.clock_offset_s, options.state)
 
 
 class FolderCamera:
     """Watches one folder, subfolders included."""
 
     def __init__(
-        self, folder: Path, clock_offset_s: float = 0.0, state: Path | None = None
+        self, folder: Path, clock_offset_s: float | None = None, state: Path | None = None
     ) -> None:
         self.folder = folder
-        self._offset_ns = round(clock_offset_s * NS_PER_S)
+        self.clock = CameraClock(clock_offset_s)
+        self.notes: list[str] = []
+        """What a person should know, once a picture; whoever shows them may clear them."""
+        self._noted: set[Path] = set()
+        self._timed: set[Path] = set()
         self._state = state
         self._kept: dict[str, _Mark] = _read_state(state)
         self._seen: dict[str, _Mark] = {}
@@ -58,8 +68,11 @@ class FolderCamera:
             data = path.read_bytes()
             if not is_whole_jpeg(data):
                 continue
-            taken_at_ns = self._time(path, read_facts(data))
-            fix = locate(taken_at_ns) if locate else None
+            taken_at_ns, known = self._time(path, read_facts(data))
+            fix = locate(taken_at_ns) if locate and known else None
+            if locate and fix is None:
+                why = "no fix is near its time" if known else "the camera's clock is not known"
+                self._note(path, f"{path.name} is kept without a position: {why}")
             found.append(stamped(data, fix, taken_at_ns, serial + len(found), origin=path))
         return found
 
@@ -67,6 +80,8 @@ class FolderCamera:
         """Remember that the vault has this picture."""
         if picture.origin is None:
             return
+        self._noted.discard(picture.origin)
+        self._timed.discard(picture.origin)
         name = picture.origin.relative_to(self.folder).as_posix()
         try:
             mark = _mark(picture.origin)
@@ -99,10 +114,26 @@ class FolderCamera:
             self._seen[name] = mark
         return [path for _, path in sorted(settled)]
 
-    def _time(self, path: Path, facts: Facts) -> int:
+    def _note(self, path: Path, text: str) -> None:
+        if path not in self._noted:
+            self._noted.add(path)
+            self.notes.append(text)
+
+    def _time(self, path: Path, facts: Facts) -> tuple[int, bool]:
+        """Return when the picture was taken, and whether that is known or only said."""
+        written_ns = path.stat().st_mtime_ns
+        live = abs(time.time_ns() - written_ns) < LIVE_S * NS_PER_S
         if facts.taken_at_ns is None:
-            return path.stat().st_mtime_ns
-        return facts.taken_at_ns if facts.by_gps else facts.taken_at_ns - self._offset_ns
+            return written_ns, live
+        if facts.by_gps:
+            return facts.taken_at_ns, True
+        if live and path not in self._timed:
+            self._timed.add(path)
+            self.clock.note(facts.taken_at_ns, written_ns)
+        taken_at_ns = self.clock.utc(facts.taken_at_ns)
+        if taken_at_ns is not None:
+            return taken_at_ns, True
+        return (written_ns, True) if live else (facts.taken_at_ns, False)
 
 
 def _mark(path: Path) -> _Mark:

@@ -1,6 +1,7 @@
-"""``sim[:MEGAPIXELS]``: invented pictures of an invented ground, straight down, north up.
+"""``sim[:MEGAPIXELS]``: invented pictures of an invented ground.
 
-The field of view is 60° across; each picture says in its EXIF block that it is simulated.
+Straight down, north up; every sixth frame looks to the horizon. The field of view is
+60° across; each picture says in its EXIF block that it is simulated.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -15,7 +17,7 @@ from PIL import Image, ImageChops
 
 from overflight_contract.errors import InputError
 from overflight_contract.times import NS_PER_S, from_ns
-from overflight_device.camera import CameraOptions, Locate
+from overflight_device.camera import CameraOptions, Locate, horizon
 from overflight_device.camera.earth import sun_elevation_deg
 from overflight_device.camera.exif import stamped
 from overflight_device.camera.noise import Grid, Patch
@@ -26,6 +28,8 @@ from overflight_device.fix import Fix
 _ASPECT: Final = 4 / 3
 _VIEW: Final = 2 * math.tan(math.radians(30.0))
 _LOWEST_M: Final = 120.0
+HORIZON_EVERY: Final = 6
+_HORIZON_FROM_M: Final = 1_500.0
 _DESCRIPTION: Final = "Simulated picture: invented terrain, no camera took it"
 
 
@@ -58,7 +62,7 @@ class SimulatedCamera:
         """Draw the picture at `fix`; `None` without a position, since there is nothing to draw."""
         if fix is None or fix.lat_deg is None or fix.lon_deg is None:
             return None
-        image = self._draw(fix)
+        image = self._draw(fix, to_horizon=serial % HORIZON_EVERY == 0)
         file = io.BytesIO()
         image.save(file, "JPEG", quality=self._quality)
         return stamped(
@@ -76,14 +80,34 @@ class SimulatedCamera:
     def close(self) -> None:
         """Have nothing to close."""
 
-    def _draw(self, fix: Fix) -> Image.Image:
-        scene = _scene(fix)
-        patch = _patch(scene, fix.alt_msl_m or 0.0, self.columns // 2, self.rows // 2)
-        colours = self._terrain.draw(patch, scene)
-        colours = _haze(colours, scene, fix.alt_msl_m or 0.0) * self._vignette
+    def _draw(self, fix: Fix, *, to_horizon: bool) -> Image.Image:
+        scene, alt_m = _scene(fix), max(fix.alt_msl_m or 0.0, _LOWEST_M)
+        columns, rows = self.columns // 2, self.rows // 2
+        if to_horizon and alt_m > _HORIZON_FROM_M:
+            colours = horizon.view(alt_m, columns, rows, scene.daylight, self._ahead(scene))
+        else:
+            colours = self._terrain.draw(_patch(scene, alt_m, columns, rows), scene)
+            colours = _haze(colours, scene, alt_m)
+        colours *= self._vignette
         small = _image(colours)
         image = small.resize((self.columns, self.rows), Image.Resampling.BICUBIC)
         return ImageChops.add(image, self._grain, 1.0, -128)
+
+    def _ahead(self, scene: Scene) -> horizon.Draw:
+        """Return what draws the ground ahead: to the north, south of the equator to the south."""
+        stretch = _stretch(scene)
+        x, y = to_mercator(scene.lat_deg, scene.lon_deg)
+        south = scene.lat_deg < 0
+        plain = replace(scene, glint=0.0)
+
+        def draw(near: float, far: float, width: float, columns: int, rows: int) -> Grid:
+            top = y + near * stretch if south else y - far * stretch
+            left = x - width * stretch / 2
+            size = (width * stretch, (far - near) * stretch)
+            ground = self._terrain.draw(Patch(left, top, *size, columns, rows), plain)
+            return ground[:, ::-1, ::-1] if south else ground
+
+        return draw
 
 
 def _scene(fix: Fix) -> Scene:
@@ -96,8 +120,7 @@ def _scene(fix: Fix) -> Scene:
 
 def _patch(scene: Scene, alt_m: float, columns: int, rows: int) -> Patch:
     """Return what the camera sees, in the (stretched) metres of the Mercator plane."""
-    stretch = 1.0 / max(0.1, math.cos(math.radians(scene.lat_deg)))
-    width = max(alt_m, _LOWEST_M) * _VIEW * stretch
+    width = alt_m * _VIEW * _stretch(scene)
     height = width / _ASPECT
     x, y = to_mercator(scene.lat_deg, scene.lon_deg)
     return Patch(x - width / 2, y - height / 2, width, height, columns, rows)
@@ -107,6 +130,11 @@ def _image(colours: Grid) -> Image.Image:
     """Turn red, green and blue planes into an image."""
     planes = np.clip(colours, 0.0, 255.0).astype(np.uint8)
     return Image.merge("RGB", [Image.fromarray(plane) for plane in planes])
+
+
+def _stretch(scene: Scene) -> float:
+    """Return how much the Mercator plane stretches lengths here."""
+    return 1.0 / max(0.1, math.cos(math.radians(scene.lat_deg)))
 
 
 def _haze(colours: Grid, scene: Scene, alt_m: float) -> Grid:

@@ -37,6 +37,8 @@ class Scene:
     time_s: float
     daylight: float
     """0 at night, 1 in full day."""
+    glint: float = 1.0
+    """How much of the sun's or moon's reflection on water the camera sees."""
 
 
 class Terrain:
@@ -106,9 +108,9 @@ class Terrain:
         if fertile > 0.05 and patch.width_m < 200_000:
             patches = self._fields.over(patch, sharp=True)
             where = np.clip(0.9 - 2.5 * ground.rugged - trees, 0.0, 1.0) * (fertile * land)
-            snowy = warmth(scene.lat_deg, scene.day_of_year) < -4.0
-            tint = 0.25 if snowy else 1.0
-            colours *= 1.0 + ((0.07 if snowy else 0.17) * patches * where)
+            warm = warmth(scene.lat_deg, scene.day_of_year)
+            tint = max(0.15, min(1.0, (warm + 5.0) / 10.0))
+            colours *= 1.0 + (0.05 + 0.12 * tint) * patches * where
             colours[1] *= 1.0 + tint * 0.06 * (patches > 0.35) * where
             colours[0] *= 1.0 + tint * 0.08 * (patches < -0.45) * where
         frozen = warmth(scene.lat_deg, scene.day_of_year) < -6.0
@@ -133,8 +135,9 @@ class Terrain:
         cloud = cloud * cloud * (3.0 - 2.0 * cloud)
         across = max(1, round(patch.columns * 1_100.0 / patch.width_m))
         if across < patch.columns // 3:
-            shadow = cloud[:-across, :-across]
-            colours[:, across:, across:] *= 1.0 - 0.5 * shadow
+            rows = np.maximum(np.arange(patch.rows) - across, 0)
+            columns = np.maximum(np.arange(patch.columns) - across, 0)
+            colours *= 1.0 - 0.5 * cloud.take(rows, axis=0).take(columns, axis=1)
         # the side away from the sun is greyer
         body = np.clip(np.float32(244.0) - 26.0 * cloud + 16.0 * puffs, 190.0, 253.0)
         _blend(colours, body, cloud * 0.97)
@@ -174,17 +177,18 @@ def _shade(patch: Patch, ground: _Ground) -> Grid:
     land = np.maximum(ground.height, 0.0)
     slope = np.zeros_like(land)
     slope[1:-1, 1:-1] = land[2:, 1:-1] - land[:-2, 1:-1] + land[1:-1, 2:] - land[1:-1, :-2]
-    strength = np.float32(patch.columns / patch.width_m * 1_150.0)
+    strength = np.float32(min(patch.columns / patch.width_m * 1_150.0, 70.0))
     shade: Grid = np.clip(1.0 + slope * strength, 0.45, 1.35)
     return shade
 
 
 def _glint(patch: Patch, scene: Scene) -> Grid:
-    """Return the sun's reflection on water: towards the equator, and gone when the sun is low."""
+    """Return the reflection of sun or moon on water, towards the equator; none at dawn."""
     south = 0.35 if scene.lat_deg > 0 else -0.35
     across = np.linspace(-1.0, 1.0, patch.columns, dtype=np.float32)[None, :] - np.float32(0.2)
     down = np.linspace(-0.75, 0.75, patch.rows, dtype=np.float32)[:, None] - np.float32(south)
-    strength = np.float32(62.0 * max(0.0, scene.daylight - 0.4))
+    moon = 110.0 * max(0.0, 1.0 - 4.0 * scene.daylight)
+    strength = np.float32((62.0 * max(0.0, scene.daylight - 0.4) + moon) * scene.glint)
     spot: Grid = strength * np.exp(-(across * across + down * down) * np.float32(2.2))
     return spot
 
