@@ -21,6 +21,7 @@ from overflight_ground.http import (
     data_routes,
     live_routes,
     metrics,
+    overview_routes,
     prediction_routes,
     session_routes,
     track_routes,
@@ -42,6 +43,7 @@ CONTENT_SECURITY_POLICY: Final = (
 ROUTERS: Final = (
     live_routes.router,
     track_routes.router,
+    overview_routes.router,
     data_routes.router,
     alert_routes.router,
     wire_routes.router,
