@@ -94,7 +94,10 @@ def _value(action: argparse.Action) -> str:
 def _help(action: argparse.Action) -> str:
     text = (action.help or "").replace("%%", "%").replace("|", "\\|")
     default = action.default
-    if action.option_strings and default not in (None, False, argparse.SUPPRESS, [], ()):
+    if isinstance(default, set | frozenset):
+        default = ", ".join(sorted(map(str, default)))
+    told = "default" in text or default in (None, False, argparse.SUPPRESS, [], (), "")
+    if action.option_strings and not told:
         text += f" (default: {default})"
     return text
 
