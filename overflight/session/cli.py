@@ -13,6 +13,7 @@ from overflight.session import report
 from overflight.session.export import export, exports
 from overflight.session.info import WHOLE_UP_TO, Reading, notes, summarise
 from overflight.session.views import add_options, open_path, selection_of
+from overflight.watch import observe
 from overflight_contract.commandline import Exit, subcommand
 from overflight_contract.session.verify import verify_session
 
@@ -25,6 +26,7 @@ def build(parser: argparse.ArgumentParser) -> None:
     _build_info(commands)
     _build_verify(commands)
     _build_export(commands)
+    observe.add(commands)
 
 
 Commands = Any

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from overflight.watch.counts import Counts
@@ -16,7 +16,7 @@ from overflight.watch.sources import Batch, from_file, live
 from overflight_contract.commandline import Exit, epilog
 from overflight_contract.errors import InputError
 from overflight_contract.filters import compile_filter
-from overflight_contract.session import SessionWriter
+from overflight_contract.session import Item, SessionPacket, SessionWriter
 
 DEFAULT_RELAY = "http://127.0.0.1:18830"
 
@@ -103,10 +103,20 @@ def open_source(target: str, text: str, *, tail: int, follow: bool) -> Iterator[
 def limited(batches: Iterator[Batch], number: int) -> Iterator[Batch]:
     """Stop after `number` packets."""
     for batch in batches:
-        yield Batch(batch.views[:number], batch.missed, batch.items)
+        yield Batch(batch.views[:number], batch.missed, tuple(_first(batch.items, number)))
         number -= len(batch.views)
         if number <= 0:
             return
+
+
+def _first(items: Iterable[Item], number: int) -> Iterator[Item]:
+    """Yield items up to the packet with that number."""
+    for item in items:
+        if isinstance(item, SessionPacket):
+            number -= 1
+        if number < 0:
+            return
+        yield item
 
 
 def saved(batches: Iterator[Batch], writer: SessionWriter) -> Iterator[Batch]:

@@ -1,0 +1,208 @@
+"""``overflight watch`` and ``overflight session observe`` on session files."""
+
+import datetime as dt
+import json
+
+import pytest
+
+from overflight.cli import main
+from overflight_contract import messages
+from overflight_contract.mqtt import ConnAck, Connect, PubAck, Publish, Version, encode
+from overflight_contract.session import (
+    ConnectionClosed,
+    ConnectionOpened,
+    Direction,
+    SessionPacket,
+    SessionWriter,
+    Verdict,
+    open_session,
+)
+
+V5 = Version.V5
+START = 1_675_252_800_000_000_000
+FLIGHT = "20230128T060000Z-7f3a"
+COAST = [(41.0, -100.0 + n * 0.5) for n in range(10)] + [(45.0, -64.0), (51.0, 0.1)]
+
+
+def position(seq, lat, lon):
+    return messages.encode(
+        messages.Position(
+            flight=FLIGHT,
+            seq=seq,
+            held_from=1,
+            measured_at=dt.datetime(2023, 2, 1, 12, tzinfo=dt.UTC) + dt.timedelta(minutes=seq),
+            lat_deg=lat,
+            lon_deg=lon,
+            alt_msl_m=18000.0 + seq,
+            alt_hae_m=None,
+            fix=messages.Fix.THREE_D,
+            sats=9,
+            hdop=None,
+        )
+    )
+
+
+class Story:
+    def __init__(self, path, *, tls="none", sni=None):
+        self.writer = SessionWriter(path)
+        self.at = START
+        self.writer.write(
+            [ConnectionOpened(1, START, "10.0.0.7:4711", "0.0.0.0:1883", "mqtt://b", tls, sni)]
+        )
+
+    def say(self, direction, packet, verdict=Verdict.OK, reason=""):
+        self.at += 60_000_000_000
+        data = packet if isinstance(packet, bytes) else encode(packet, V5)
+        self.writer.write([SessionPacket(self.at, 1, direction, verdict, reason, data)])
+
+    def end(self):
+        self.writer.write([ConnectionClosed(1, self.at, "client closed", "client")])
+        self.writer.close()
+
+
+@pytest.fixture
+def session(tmp_path):
+    """A flight over three countries, and a picture that was refused."""
+    story = Story(tmp_path / "flight.mcap")
+    story.say(Direction.UP, Connect(client_id="HAB-01", keep_alive=60))
+    story.say(Direction.DOWN, ConnAck())
+    for seq, (lat, lon) in enumerate(COAST, 1):
+        packet = Publish(
+            topic="overflight/1/HAB-01/position",
+            payload=position(seq, lat, lon),
+            qos=1,
+            packet_id=seq,
+        )
+        story.say(Direction.UP, packet)
+        story.say(Direction.DOWN, PubAck(packet_id=seq))
+    picture = Publish(topic="pictures", payload=b"\xff\xd8\xff\xe0JFIF\x1b[2J", qos=1, packet_id=99)
+    story.say(Direction.UP, picture, Verdict.REFUSED, "topic: topic 'pictures' is not ours")
+    story.end()
+    return tmp_path / "flight.mcap"
+
+
+def out(capsys, *arguments):
+    assert main([*arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_line_per_packet(session, capsys):
+    lines = out(capsys, "watch", str(session)).splitlines()
+    assert len(lines) == 2 + 2 * len(COAST) + 1
+    assert lines[0].startswith("12:01:00.000 ↑ HAB-01")
+    assert "connect" in lines[0]
+    assert "overflight/1/HAB-01/position" in lines[2]
+    assert lines[-1].endswith("REFUSED: topic: topic 'pictures' is not ours")
+    assert "\x1b" not in "".join(lines)
+
+
+def test_colour_when_asked_and_nothing_that_a_terminal_would_act_on(session, capsys):
+    text = out(capsys, "watch", str(session), "--colour", "always", "verdict == refused")
+    assert "\x1b[31m" in text
+    assert "\x1b[2J" not in text
+
+
+def test_a_filter_stands_anywhere(session, capsys):
+    for arguments in (
+        (str(session), "verdict == refused"),
+        (str(session), "-x", "verdict == refused"),
+        ("-x", str(session), "verdict", "==", "refused"),
+    ):
+        assert "pictures" in out(capsys, "watch", *arguments)
+
+
+def test_hex_beside_fields(session, capsys):
+    text = out(capsys, "watch", str(session), "-x", "verdict == refused")
+    assert "0000  32 " in text
+    assert "topic: pictures" in text
+    assert "·····JFIF·[2J" in text.replace("\n", "") or "JFIF" in text
+
+
+def test_json_lines(session, capsys):
+    rows = [json.loads(line) for line in out(capsys, "watch", str(session), "--json").splitlines()]
+    assert rows[0]["client_id"] == "HAB-01"
+    assert rows[-1]["verdict"] == "refused"
+    assert bytes.fromhex(rows[-1]["hex"]).endswith(b"\x1b[2J")
+
+
+def test_count(session, capsys):
+    table = out(capsys, "watch", str(session), "--count")
+    assert f"{2 + 2 * len(COAST) + 1} packets" in table
+    counts = json.loads(out(capsys, "watch", str(session), "--count", "--json"))
+    assert counts["packets"] == 2 + 2 * len(COAST) + 1
+    refused = [row for row in counts["counts"] if row["verdict"] == "refused"]
+    assert [(row["type"], row["packets"]) for row in refused] == [("publish", 1)]
+
+
+def test_save_a_selection(session, capsys, tmp_path):
+    cut = tmp_path / "cut.mcap"
+    out(capsys, "watch", str(session), "-w", str(cut), "type == publish", "-n", "3")
+    with open_session(cut) as found:
+        packets = list(found.packets())
+        assert len(packets) == 3
+        assert packets[0].data[0] >> 4 == 3
+
+
+def test_errors_point_at_the_place(session, capsys):
+    assert main(["watch", str(session), "verdict == purple"]) == 2
+    assert "purple" in capsys.readouterr().err
+    assert main(["watch", "none.mcap"]) == 2
+    assert "none.mcap" in capsys.readouterr().err
+    assert main(["watch", "http://127.0.0.1:1"]) == 4
+
+
+# -- session observe ------------------------------------------------------------------------------
+
+
+def test_what_content_gives_away(session, capsys):
+    text = out(capsys, "session", "observe", str(session))
+    assert "HAB-01, flight 20230128T060000Z-7f3a: 12 positions" in text
+    assert "United States" in text
+    assert "No position follows" in text
+    seen = json.loads(out(capsys, "session", "observe", str(session), "--json"))
+    flight = seen["content"]["flights"][0]
+    names = [stay["country"] for stay in flight["countries"]]
+    assert names[0].startswith("United States")
+    assert names[-1] == "United Kingdom"
+    assert len(flight["track"]) == len(COAST)
+    assert flight["distance_km"] > 5000
+    assert seen["metadata"]["position"] is None
+    assert seen["metadata"]["rhythm_s"] == 120.0
+
+
+def test_track_and_picture_as_files(session, capsys, tmp_path):
+    geojson, picture = tmp_path / "seen.geojson", tmp_path / "seen.svg"
+    command = ("session", "observe", str(session), "--geojson", str(geojson))
+    out(capsys, *command, "--picture", str(picture))
+    assert json.loads(geojson.read_text())["type"] == "FeatureCollection"
+    assert "<polyline" in picture.read_text()
+    assert main(["session", "observe", str(session), "--picture", "x.png"]) == 2
+
+
+def test_under_tls_only_contact_times_volume_rhythm_and_lengths(tmp_path, capsys):
+    story = Story(tmp_path / "sealed.mcap", tls="passthrough", sni="relay.example")
+    story.say(Direction.UP, b"\x16\x03\x01\x02\x00" + bytes(512))
+    for _ in range(5):
+        story.say(Direction.UP, b"\x17\x03\x03\x01\x0b" + bytes(267))
+        story.say(Direction.DOWN, b"\x17\x03\x03\x00\x15" + bytes(21))
+    story.end()
+    path = str(tmp_path / "sealed.mcap")
+    seen = json.loads(out(capsys, "session", "observe", path, "--json"))
+    assert seen["content"]["flights"] == []
+    contact = seen["metadata"]["contacts"][0]
+    assert (contact["server_name"], contact["packets_up"]) == ("relay.example", 6)
+    assert seen["metadata"]["sizes"][0] == {
+        "bytes": 250,
+        "count": 5,
+        "suggests": seen["metadata"]["sizes"][0]["suggests"],
+    }
+    text = out(capsys, "session", "observe", path)
+    assert "no message could be read" in text
+    assert "asked for relay.example, encrypted" in text
+    assert "No position follows" in text
+
+
+def test_metadata_only_forgets_the_content(session, capsys):
+    seen = json.loads(out(capsys, "session", "observe", str(session), "--metadata-only", "--json"))
+    assert seen["content"] == {"client_ids": [], "flights": []}
+    assert seen["metadata"]["bytes_up"] > 2000
