@@ -107,7 +107,7 @@ def flight_messages(count: int, *, seed: int = 0) -> list[m.Telemetry]:
                 hdop=m.quantise(rng.uniform(0.7, 1.3), "hdop"),
             )
         )
-        waypoint = m.Waypoint(number=3, distance_m=900_000 - 1_500 * n, bearing_deg=91.5)
+        waypoint = m.Waypoint(number=3, distance_m=900_000 - 1_500 * n % 900_000, bearing_deg=91.5)
         made.append(
             m.Navigation(
                 **place,  # type: ignore[arg-type]

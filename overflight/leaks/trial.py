@@ -29,7 +29,7 @@ from overflight_relay.known import Known
 from overflight_relay.ruleset import RuleSet
 
 LAYERS: Final = ("relay", "bytes", "ledgers", "search", "statistics", "bound only", "not at all")
-MESSAGES: Final = 400
+MESSAGES: Final = 240
 PICTURE_SIZE: Final = 64
 
 
@@ -45,13 +45,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     layers: tuple[str, ...]
 
 
-def run_leak(name: str, folder: Path) -> tuple[Row, AuditReport]:
-    """Run one leak of the gallery in `folder`."""
-    pictures = [picture(seed, PICTURE_SIZE) for seed in range(4)]
-    messages = flight_messages(MESSAGES // 2)
-    clean = _baseline(folder / "clean", pictures, messages)
+def run_leak(name: str, folder: Path, clean: AuditReport) -> tuple[Row, AuditReport]:
+    """Run one leak of the gallery in `folder`; `clean` is the audit of the same flight without."""
+    pictures, messages = material()
     attempt = attempt_of(pictures[2], messages, name)
-    scene = Scene(folder / "leak", attempt.messages, pictures)
+    scene = Scene(folder, attempt.messages, pictures)
     scene.items, marked = judged(_traffic(attempt))
     write_scene(scene)
     report = _audit(scene)
@@ -67,11 +65,17 @@ def run_leak(name: str, folder: Path) -> tuple[Row, AuditReport]:
     return row, report
 
 
-def _baseline(folder: Path, pictures: list[bytes], messages: list[m.Telemetry]) -> AuditReport:
+def material() -> tuple[list[bytes], list[m.Telemetry]]:
+    """Return the pictures on board and the messages of the flight."""
+    return [picture(seed, PICTURE_SIZE) for seed in range(4)], flight_messages(MESSAGES // 2)
+
+
+def run_clean(folder: Path) -> AuditReport:
+    """Audit the flight without a leak."""
+    pictures, messages = material()
     scene = Scene(folder, messages, pictures)
     scene.items = list(clean_traffic(messages))
-    if not scene.session.exists():
-        write_scene(scene)
+    write_scene(scene)
     return _audit(scene)
 
 
@@ -142,8 +146,9 @@ def _layers(name: str, report: AuditReport, clean: AuditReport, *, marked: bool)
 
 def run_gallery(folder: Path) -> Iterator[Row]:
     """Run every leak."""
+    clean = run_clean(folder / "clean")
     for number, name in enumerate(GALLERY):
-        yield run_leak(name, folder / str(number))[0]
+        yield run_leak(name, folder / str(number), clean)[0]
 
 
 def table(rows: list[Row]) -> str:

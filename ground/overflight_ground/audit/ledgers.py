@@ -102,7 +102,8 @@ def reconcile(ledgers: Ledgers) -> Reconciled:
         result.in_all += all(m is not None for m, g in zip(case[1:], given, strict=True) if g)
         result.findings += _one(case, ledgers, refused=key in refused)
     _losses(result, ledgers, record, stored)
-    result.findings += _gaps(ledgers, record, crossed, stored)
+    counted = [record, crossed] if ledgers.record or ledgers.crossed else [stored]
+    result.findings += _gaps(ledgers, *counted)
     _order(result, ledgers)
     return result
 

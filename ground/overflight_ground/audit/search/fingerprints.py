@@ -3,8 +3,9 @@
 Winnowing (Schleimer, Wilkerson and Aiken, SIGMOD 2003): every window of `GRAM` bytes is hashed, and
 of every `SPAN` neighbouring hashes the least is kept. Both sides choose by content alone, so any
 run of at least `SMALLEST_RUN` bytes that both have keeps the same fingerprint on both sides: such a
-run is always found, wherever it lies. What the fingerprints point at is compared byte by byte, so
-nothing is found that is not there. All in numpy; no loop over bytes.
+run is found wherever it lies, unless its fingerprint stands more than `ALIKE` times in the index.
+What the fingerprints point at is compared byte by byte, so nothing is found that is not there. All
+in numpy; no loop over bytes.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ SMALLEST_RUN: Final = GRAM + SPAN - 1
 
 VARIETY: Final = 12
 """A run with fewer different byte values is not counted: flat sky and padding repeat themselves."""
+
+ALIKE: Final = 16
+"""How many places of the same fingerprint are compared; flat areas have more, and say nothing."""
 
 _MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)
 _BLOCK: Final = 1 << 18
@@ -89,7 +93,7 @@ class Index:
 
     @classmethod
     def of(cls, data: bytes | bytearray | memoryview | Bytes) -> Index:
-        """Index `data`; of equal fingerprints the first place is kept."""
+        """Index `data`."""
         body = as_bytes(data)
         chosen = list(fingerprints(body))
         if not chosen:
@@ -99,9 +103,6 @@ class Index:
         places = np.concatenate([part[1] for part in chosen])
         order = np.argsort(hashes, kind="stable")
         hashes, places = hashes[order], places[order]
-        first = np.ones(hashes.size, dtype=bool)
-        first[1:] = hashes[1:] != hashes[:-1]
-        hashes, places = hashes[first], places[first]
         bitmap = np.zeros(1 << (_BITMAP_BITS - 3), dtype=np.uint8)
         slots = hashes >> np.uint32(32 - _BITMAP_BITS)
         np.bitwise_or.at(bitmap, slots >> 3, np.left_shift(1, slots & 7).astype(np.uint8))
@@ -133,11 +134,13 @@ class Index:
         slots = hashes >> np.uint32(32 - _BITMAP_BITS)
         hit = (self.bitmap[slots >> 3] >> (slots & 7).astype(np.uint8)) & 1
         chosen = np.flatnonzero(hit)
-        found = np.searchsorted(self.hashes, hashes[chosen])
-        found = np.minimum(found, self.hashes.size - 1)
-        same = self.hashes[found] == hashes[chosen]
-        here = _least_places(body, places[chosen[same]])
-        there = _least_places(self.data, self.places[found[same]])
+        first = np.searchsorted(self.hashes, hashes[chosen], side="left")
+        last = np.searchsorted(self.hashes, hashes[chosen], side="right")
+        times = np.minimum(last - first, ALIKE)
+        ends = np.cumsum(times)
+        step = np.arange(int(ends[-1]) if ends.size else 0) - np.repeat(ends - times, times)
+        here = _least_places(body, np.repeat(places[chosen], times))
+        there = _least_places(self.data, self.places[np.repeat(first, times) + step])
         equal = grams(body)[here] == grams(self.data)[there]
         return here[equal], there[equal]
 
