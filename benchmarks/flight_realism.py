@@ -32,6 +32,8 @@ FLIGHTS = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "f
 BURST_DIAMETER_M = {600: 6.02, 1000: 7.86, 1200: 8.63, 1500: 9.44, 2000: 10.54, 3000: 13.0}
 """By grams of latex, as makers of sounding balloons give them."""
 BAND_M = 1_000.0
+SEEDS = range(5)
+"""Each flight is simulated so often, with other gusts; the median counts."""
 
 Profile = list[tuple[float, float]]
 
@@ -139,8 +141,8 @@ def catalogue_burst_m(vehicle: Vehicle) -> float:
     )
 
 
-def simulate(real: Real) -> Profile:
-    rng = random.Random(1)
+def simulate(real: Real, seed: int) -> Profile:
+    rng = random.Random(seed)
     winds = Blend(Climatology(0.5), Weather(rng, large_mps=0, small_mps=0))
     flight = Flight(
         vehicle=with_burst_at(real.vehicle, diameter_at(real.vehicle, real.burst_m)),
@@ -180,33 +182,43 @@ def descent_s(profile: Profile, ground_m: float) -> float:
 
 def compare(real: Real) -> tuple[float, float]:
     """Print the comparison; returns the errors of ascent rate and descent time."""
-    simulated = simulate(real)
-    bands_real, bands_simulated = rates(real.altitudes), rates(simulated)
-    shared = sorted(bands_real.keys() & bands_simulated.keys())
-    low = max(min(point[1] for point in real.altitudes[-1:]), real.ground_m)
+    simulated = [simulate(real, seed) for seed in SEEDS]
+    vehicle, low = real.vehicle, max(real.altitudes[-1][1], real.ground_m)
     print(
-        f"{real.name}: {real.vehicle.envelope_kg:g} kg balloon, {real.vehicle.suspended_kg:g} kg "
-        f"below it, free lift {real.vehicle.free_lift:.0%}, {real.vehicle.gas}"
+        f"{real.name}: {vehicle.envelope_kg:g} kg balloon, {vehicle.suspended_kg:g} kg below it, "
+        f"free lift {vehicle.free_lift:.0%}, {vehicle.gas}"
     )
+    ascent_error = compare_ascent(real, simulated)
+    burst = f"{real.burst_m / 1000:.1f} km" if real.burst_is_given else "not detected"
+    catalogue = catalogue_burst_m(vehicle) / 1000
+    print(f"  burst          real {burst}, by the catalogue's diameter {catalogue:.1f} km")
+    fall, down_real = real.burst_m - low, descent_s(real.altitudes, low)
+    down = statistics.median(descent_s(profile, low) for profile in simulated)
+    up = statistics.median(max(profile, key=lambda p: p[1])[0] for profile in simulated)
+    up_real = max(real.altitudes, key=lambda p: p[1])[0]
+    descent_error = abs(down / down_real - 1)
+    row("descent rate", f"{fall / down_real:.2f} m/s", f"{fall / down:.2f} m/s")
+    row("descent time", f"{down_real:.0f} s", f"{down:.0f} s, error {descent_error:.1%}")
+    row("flight time", f"{up_real + down_real:.0f} s", f"{up + down:.0f} s\n")
+    return ascent_error, descent_error
+
+
+def compare_ascent(real: Real, simulated: list[Profile]) -> float:
+    """Print both profiles; returns the error of the median rate."""
+    bands_real, every = rates(real.altitudes), [rates(profile) for profile in simulated]
+    bands_simulated = {
+        band: statistics.median(bands[band] for bands in every if band in bands)
+        for band in set().union(*every)
+    }
+    shared = sorted(bands_real.keys() & bands_simulated.keys())
     print("  altitude km    " + " ".join(f"{band:5d}" for band in shared[::2]))
     print("  ascent real    " + " ".join(f"{bands_real[band]:5.1f}" for band in shared[::2]))
     print("  ascent sim     " + " ".join(f"{bands_simulated[band]:5.1f}" for band in shared[::2]))
     rate_real = statistics.median(bands_real[band] for band in shared)
-    rate_simulated = statistics.median(bands_simulated[band] for band in shared)
-    down_real, down_simulated = descent_s(real.altitudes, low), descent_s(simulated, low)
-    ascent_error = abs(rate_simulated / rate_real - 1)
-    descent_error = abs(down_simulated / down_real - 1)
-    whole_real = max(real.altitudes, key=lambda p: p[1])[0] + down_real
-    whole_simulated = max(simulated, key=lambda p: p[1])[0] + down_simulated
-    burst = f"{real.burst_m / 1000:.1f} km" if real.burst_is_given else "not detected"
-    catalogue = catalogue_burst_m(real.vehicle) / 1000
-    fall = real.burst_m - low
-    print(f"  burst          real {burst}, by the catalogue's diameter {catalogue:.1f} km")
-    row("descent rate", f"{fall / down_real:.2f} m/s", f"{fall / down_simulated:.2f} m/s")
-    row("descent time", f"{down_real:.0f} s", f"{down_simulated:.0f} s, error {descent_error:.1%}")
-    row("flight time", f"{whole_real:.0f} s", f"{whole_simulated:.0f} s")
-    print()
-    return ascent_error, descent_error
+    rate = statistics.median(bands_simulated[band] for band in shared)
+    error = abs(rate / rate_real - 1)
+    row("median ascent", f"{rate_real:.2f} m/s", f"{rate:.2f} m/s, error {error:.1%}")
+    return error
 
 
 def row(what: str, real: str, simulated: str) -> None:
