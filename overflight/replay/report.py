@@ -93,7 +93,7 @@ class Report:
             (self.left_out.refused, "packets that the relay refused; --refused plays them"),
             (self.left_out.filtered, "packets that the filter leaves out"),
             (self.left_out.malformed, "malformed packets"),
-            (self.left_out.unread, "packets under TLS or not captured whole"),
+            (self.left_out.unread, "packets under TLS, or of which pieces are missing"),
         ]
         lines += [f"not played: {count} {what}" for count, what in left if count]
         if self.refused_by_broker:

@@ -18,6 +18,7 @@ from overflight_contract.session.model import (
     ConnectionOpened,
     Direction,
     Item,
+    Part,
     SessionPacket,
     Verdict,
 )
@@ -71,7 +72,7 @@ class LeftOut:
     filtered: int = 0
     malformed: int = 0
     unread: int = 0
-    """Packets under TLS, and pieces of packets that were too large to be captured whole."""
+    """Packets under TLS, and pieces of packets whose other pieces are missing."""
 
 
 class Timeline:
@@ -113,7 +114,7 @@ class Timeline:
         dissector = Dissector()
         raw = self._selection.raw and self._selection.only is None
         versions: dict[int, int] = {}
-        for item in self._items():
+        for item in self._whole():
             if isinstance(item, SessionPacket):
                 version = versions.get(item.connection)
                 if version is not None and raw and _is_raw(item, version):
@@ -131,11 +132,28 @@ class Timeline:
                 versions.pop(item.connection, None)
                 yield item.at_ns, item.connection, None
 
+    def _whole(self) -> Iterator[Item]:
+        """Yield the items, with packets that were captured in pieces put together again."""
+        begun: dict[int, list[bytes]] = {}
+        for item in self._items():
+            if not isinstance(item, SessionPacket) or not item.part or item.direction:
+                yield item
+            elif item.part == Part.FIRST:
+                begun[item.connection] = [item.data]
+            elif item.connection not in begun:
+                self.left_out.unread += 1
+            else:
+                begun[item.connection].append(item.data)
+                if item.part == Part.LAST:
+                    data = b"".join(begun.pop(item.connection))
+                    yield item._replace(data=data, part=Part.WHOLE)
+        self.left_out.unread += len(begun)
+
     def _is_played(self, packet: SessionPacket, view: PacketView) -> bool:
         left_out, chosen = self.left_out, self._selection
         if packet.direction != Direction.UP:
             left_out.from_broker += 1
-        elif view.type == "opaque" or packet.part:
+        elif view.type == "opaque":
             left_out.unread += 1
         elif view.type not in _PLAYED:
             left_out.acknowledgements += 1

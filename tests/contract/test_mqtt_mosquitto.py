@@ -131,7 +131,7 @@ def test_what_mosquitto_refuses_we_refuse(port):
     chance = random.Random(20230201)
     packets = [each.values for each in legal()]
     tried = refusals = 0
-    while tried < 400:
+    while tried < 1500:
         packet, version = chance.choice(packets)
         packet = damaged(packet, chance)
         decoded = ours(packet, version)

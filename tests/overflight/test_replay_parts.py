@@ -139,6 +139,24 @@ def test_acknowledgements_and_what_the_broker_said_are_left_out_and_counted():
     assert (left.malformed, left.unread) == (1, 1)
 
 
+def test_a_packet_that_was_captured_in_pieces_is_whole_again():
+    whole = encode(Publish(topic="big", payload=bytes(1000)), V4)
+    line = timeline(
+        [
+            connect(),
+            packet(1, whole[:300], part=1),
+            publish(1.1, connection=2),
+            packet(2, whole[300:900], part=2),
+            packet(3, whole[900:], part=3),
+            packet(4, b"rest", part=3, connection=2),
+            packet(5, whole[:10], part=1, connection=3),
+        ]
+    )
+    cues = [(cue.position_ns / S, cue.view.topic, cue.view.size) for cue in line.cues()]
+    assert cues[1:] == [(1.1, "t", 6), (3, "big", len(whole))]
+    assert line.left_out.unread == 2
+
+
 def test_refused_packets_are_played_when_asked_for():
     assert played(timeline([connect(), publish(4, verdict=2)], refused=True))[-1] == (4, "publish")
 
