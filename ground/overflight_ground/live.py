@@ -130,7 +130,7 @@ class Live:
 
     def of_payload(self, payload: str) -> list[FlightRow]:
         """Return the flights of `payload`."""
-        return [row for row in self.rows.values() if row.payload == payload]
+        return [row for row in list(self.rows.values()) if row.payload == payload]
 
     def _row(self, row: FlightRow) -> None:
         self.rows[row.payload, row.flight] = row

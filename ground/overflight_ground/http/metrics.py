@@ -46,7 +46,7 @@ PREFIX: Final = "overflight_ground_"
 
 
 @router.get("/metrics", tags=["health"], response_class=Response)
-async def metrics(request: Request) -> Response:
+def metrics(request: Request) -> Response:
     """Return all metrics for Prometheus."""
     values = collect(station_of(request))
     return Response(expose(values), media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -83,7 +83,7 @@ def collect(station: Station) -> dict[str, list[tuple[str, float]]]:
         values.setdefault("audit_explained_bytes", []).append((label, total.explained_bytes))
         values.setdefault("audit_unexplained_bytes", []).append((label, total.unexplained_bytes))
         values.setdefault("audit_room_bytes", []).append((label, total.room_bits / 8))
-    for name, live in station.live.payloads.items():
+    for name, live in list(station.live.payloads.items()):
         rows = station.live.of_payload(name)
         fix, motion = live.fix, live.motion
         of_payload = {
