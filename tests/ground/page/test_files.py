@@ -82,3 +82,10 @@ def test_every_import_is_a_file(page_dir: Path) -> None:
     for path in (page_dir / "js").rglob("*.js"):
         for name in re.findall(r"(?:from|import\()\s*\"(\.[^\"]+)\"", path.read_text()):
             assert (path.parent / name).resolve().is_file(), f"{path} imports {name}"
+
+
+def test_every_module_is_fetched_at_once(page_dir: Path) -> None:
+    document = (page_dir / "index.html").read_text()
+    preloaded = set(re.findall(r'rel="modulepreload" href="([^"]+)"', document))
+    modules = {str(path.relative_to(page_dir)) for path in page_dir.rglob("*.js")}
+    assert preloaded == modules

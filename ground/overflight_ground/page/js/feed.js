@@ -11,7 +11,9 @@ import { Stream } from "./stream.js";
 import { Track } from "./track.js";
 import { when } from "./when.js";
 
-const OVERVIEW_M = 400; // the first look at a long track leaves out what is nearer to its line
+const OVERVIEW_POINTS = { chosen: 1500, other: 500 };
+const SHORT_FLIGHT = 20_000; // messages: all of it is asked for at once
+const NEAR = 6; // from this zoom on the overview of a long track is too coarse
 const AT_ONCE = 3;
 const OVERLAP_MS = 5000;
 
@@ -27,6 +29,7 @@ export async function start() {
   setInterval(() => !document.hidden && model.stream === "open" && when.live && loadTimeline(), 4000);
   setInterval(() => !document.hidden && touch("age"), 1000);
   on("select", () => loadSelected());
+  on("mode link", wholeWhenWanted);
   return stream;
 }
 
@@ -39,11 +42,11 @@ async function slowly() {
 /** Load again all that is on show; tracks only from where they end. */
 export async function refresh() {
   loading ??= (async () => {
-    await Promise.all([loadPayloads(), loadHealth(), loadAlerts()]);
+    await loadPayloads();
     choosePayload();
-    const rest = Promise.all([loadSelected().then(loadTimeline), loadAreas(), loadFlights(), loadArrivals()]);
+    if (view.payload) await loadTrack(view.payload, true); // the map first
+    await Promise.all([loadHealth(), loadAlerts(), loadArrivals(), loadTimeline(), loadSelected(), loadAreas(), loadFlights()]);
     await loadTracks();
-    await rest;
   })().finally(() => (loading = null));
   return loading;
 }
@@ -181,25 +184,40 @@ async function loadTracks() {
   await Promise.all(workers);
 }
 
-/** Load one track: all of it, an overview, or what is new since it was last loaded. */
-async function loadTrack(name, whole) {
+function wholeWhenWanted() {
+  const payload = model.payloads.get(view.payload);
+  const track = model.tracks.get(view.payload);
+  if (payload && track?.loaded && !track.complete && !track.busy && wantsWhole(payload)) loadTrack(view.payload, true);
+}
+
+/** Whether every point is wanted: of a short flight always, of a long one when looked at closely. */
+const wantsWhole = (payload) => (payload.messages ?? 0) <= SHORT_FLIGHT || !when.live || view.zoom > NEAR;
+
+/** Load one track: an overview, all of it, or what is new since it was last loaded. */
+async function loadTrack(name, chosen) {
   const payload = model.payloads.get(name);
   if (!payload) return;
   const flight = (name === view.payload && view.flight) || payload.flight;
   const track = trackOf(name, flight);
-  if (!track.loaded) track.loaded = await rows(track, { simplify: OVERVIEW_M });
+  while (track.busy) await track.busy; // somebody asks already: then what is still wanted
+  track.busy = fetchTrack(track, payload, chosen).finally(() => (track.busy = null));
+  await track.busy;
+}
+
+async function fetchTrack(track, payload, chosen) {
+  if (!track.loaded) track.loaded = await rows(track, "overview", { points: OVERVIEW_POINTS[chosen ? "chosen" : "other"] });
   if (!track.loaded) return;
-  if (whole && !track.complete) {
-    track.complete = await rows(track, {}, true);
+  if (chosen && !track.complete && wantsWhole(payload)) {
+    track.complete = await rows(track, "track", {}, true);
   } else if (track.stale) {
-    await rows(track, { since: new Date(track.lastTime - OVERLAP_MS).toISOString() });
-    if (track.complete && track.length < (payload.messages ?? 0) / 2 - 5) track.complete = await rows(track, {}, true);
+    await rows(track, "track", { since: new Date(track.lastTime - OVERLAP_MS).toISOString() });
+    if (track.complete && track.length < (payload.messages ?? 0) / 2 - 5) track.complete = await rows(track, "track", {}, true);
   }
   track.stale = false;
 }
 
-async function rows(track, parameters, replace = false) {
-  return load("map", `payloads/${track.payload}/track`, { flight: track.flight, ...parameters }, (answer) => {
+async function rows(track, path, parameters, replace = false) {
+  return load("map", `payloads/${track.payload}/${path}`, { flight: track.flight, ...parameters }, (answer) => {
     const at = Object.fromEntries(answer.columns.map((column, index) => [column, index]));
     const points = answer.rows.map((row) => [row[at.measured_at_ms], row[at.lat_deg], row[at.lon_deg], row[at.alt_msl_m], row[at.speed_mps], row[at.climb_mps]]);
     const since = replace ? [...track.points()].filter((point) => point[0] > (points.at(-1)?.[0] ?? -Infinity)) : [];
@@ -233,7 +251,8 @@ function onState(state, { again }) {
   touch("health stream");
 }
 
-function onEvent(name, data) {
+/** Take one event of the stream; benchmarks feed hours of them. */
+export function onEvent(name, data) {
   if (model.session) return; // a session is on show: live goes on, unseen
   if (name === "batch") onBatch(data);
   else if (name === "provider") onProvider(data);

@@ -26,6 +26,7 @@ let sunAt = -Infinity;
 let lastMove = 0;
 let restTimer = 0;
 let frames = 0;
+let drawnOnce = 0;
 
 /** Build the map into `element`. */
 export function buildMap(element) {
@@ -189,6 +190,7 @@ function drawTracks(moving) {
     if (track && name !== view.payload) line(context, aim, track, trackColour(n), names.length > MANY ? 1 : 1.3, 0.6, coarse);
   });
   const track = selectedTrack();
+  if (track?.length && !drawnOnce) performance.mark("overflight:track", { startTime: (drawnOnce = performance.now()) });
   if (track) line(context, aim, track, trackColour(names.indexOf(view.payload)), 2.6, 1, coarse, true);
 }
 
