@@ -151,6 +151,8 @@ class Photographer:
         with self._troubles():
             for picture in self._camera.poll(self._vault_serial(), self._locate):
                 self._keep(picture)
+        for note in self._camera.take_notes():
+            self._on_event("camera-note", {"what": note})
 
     def _keep(self, picture: Picture) -> None:
         assert self._vault is not None

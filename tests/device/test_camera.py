@@ -47,6 +47,11 @@ def test_a_simulated_picture_is_a_jpeg_with_its_facts_in_exif(camera):
     assert facts.taken_at_ns == picture.taken_at_ns == NOON_NS
     exif = Image.open(io.BytesIO(picture.data)).getexif()
     assert "Simulated" in exif[0x010E]
+    gps = exif.get_ifd(0x8825)
+    assert (gps[1], gps[3], gps[29]) == ("S", "E", "2023:02:01")
+    assert gps[2][0] + gps[2][1] / 60 + gps[2][2] / 3600 == pytest.approx(33.123456, abs=1e-6)
+    assert [float(part) for part in gps[7]] == [20.0, 0.0, 0.25]
+    assert exif.get_ifd(0x8769)[0x9291] == "250"
 
 
 def test_the_same_seed_place_and_time_give_the_same_bytes(camera):
@@ -96,7 +101,16 @@ def test_without_a_position_there_is_nothing_to_draw(camera):
 
 
 @pytest.mark.parametrize(
-    "spec", ["film", "sim:big", "sim:99", "folder:/nowhere/at/all", "command:", "none:x"]
+    "spec",
+    [
+        "film",
+        "sim:big",
+        "sim:99",
+        "folder:/nowhere/at/all",
+        "command:",
+        "none:x",
+        "folder:/?offset=late",
+    ],
 )
 def test_a_wrong_camera_is_refused_in_one_sentence(spec):
     with pytest.raises(InputError):
@@ -193,7 +207,7 @@ def here(at_ns):
 
 def test_a_given_offset_corrects_the_cameras_clock(tmp_path, camera_file):
     camera_file("a.jpg", NOON_NS, ago_s=3600)
-    folder = open_camera(f"folder:{tmp_path}", clock_offset_s=3600.5)
+    folder = open_camera(f"folder:{tmp_path}?offset=3600.5")
     (picture,) = polled(folder, here)
     assert picture.taken_at_ns == (NOON_NS - 3_600_500_000_000) // 1_000_000 * 1_000_000
     assert picture.lat_deg == 40.0
@@ -215,7 +229,7 @@ def test_an_offset_is_measured_on_live_pictures_and_used_for_older_ones(tmp_path
     (picture,) = polled(folder, here)
     assert picture.origin == path
     assert abs(picture.taken_at_ns - (NOON_NS - ahead_s * 10**9)) < 3e9
-    assert not folder.notes
+    assert not folder.take_notes()
 
 
 def test_without_an_offset_an_old_picture_is_kept_unplaced_and_said_so(tmp_path, camera_file):
@@ -223,7 +237,9 @@ def test_without_an_offset_an_old_picture_is_kept_unplaced_and_said_so(tmp_path,
     folder = open_camera(f"folder:{tmp_path}")
     (picture,) = polled(folder, here)
     assert picture.lat_deg is None
-    assert folder.notes == ["old.jpg is kept without a position: the camera's clock is not known"]
+    (note,) = folder.take_notes()
+    assert note == "old.jpg is kept without a position: the camera's clock is not known"
+    assert not folder.take_notes()
 
 
 def test_a_picture_with_no_fix_near_its_time_is_a_miss_that_is_said(tmp_path, camera_file):
@@ -231,7 +247,7 @@ def test_a_picture_with_no_fix_near_its_time_is_a_miss_that_is_said(tmp_path, ca
     folder = open_camera(f"folder:{tmp_path}", clock_offset_s=0)
     (picture,) = polled(folder, lambda at_ns: None)
     assert picture.lat_deg is None
-    assert "no fix is near" in folder.notes[0]
+    assert "no fix is near" in folder.take_notes()[0]
 
 
 def test_every_sixth_frame_looks_to_the_horizon(camera):

@@ -1,4 +1,4 @@
-"""Cameras by name: ``sim[:MEGAPIXELS]``, ``folder:DIR``, ``command:CMD``, ``none``.
+"""Cameras by name: ``sim[:MEGAPIXELS]``, ``folder:DIR[?offset=S]``, ``command:CMD``, ``none``.
 
 To add one, write a module here with ``open_camera(rest, options)`` and name it in `KINDS`.
 numpy and Pillow are imported only by the camera that needs them.
@@ -41,6 +41,9 @@ class Camera(Protocol):
     def kept(self, picture: Picture) -> None:
         """Hear that the vault has the picture, so that `poll` does not bring it again."""
 
+    def take_notes(self) -> Sequence[str]:
+        """Return what a person should know since the last call, one sentence each."""
+
     def close(self) -> None:
         """Give the camera back. Safe to call twice."""
 
@@ -67,7 +70,7 @@ KINDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "folder": (
         "overflight_device.camera.folder",
-        "folder:DIR, picks up what any camera program puts there",
+        "folder:DIR[?offset=SECONDS], picks up what any camera program puts there",
     ),
     "command": (
         "overflight_device.camera.command",

@@ -60,6 +60,10 @@ class CommandCamera:
     def kept(self, picture: Picture) -> None:
         """Have nothing to remember."""
 
+    def take_notes(self) -> Sequence[str]:
+        """Have nothing to say."""
+        return ()
+
     def close(self) -> None:
         """Have nothing to close."""
 

@@ -1,11 +1,11 @@
-"""``folder:DIR``: picks up what any camera program puts into a folder, once it is complete.
+"""``folder:DIR[?offset=SECONDS]``: picks up what any camera program puts there, once complete.
 
 A file is complete when it ends as a JPEG does and did not change between two polls (or was left
 alone for two seconds). The camera program's files are never changed or removed.
 
 The time of a picture is its EXIF GPS time; else the camera's time, less the offset of its clock
 (given, or measured on live pictures); else, for a live picture, the file's time. A picture of which
-the time is not known is kept without a position, and `notes` says so.
+the time is not known is kept without a position, and `take_notes` says so.
 """
 
 from __future__ import annotations
@@ -34,11 +34,16 @@ _Mark = tuple[int, int]
 
 
 def open_camera(rest: str, options: CameraOptions) -> FolderCamera:
-    """Return the camera that watches the folder `rest`."""
-    folder = Path(rest).expanduser()
-    if not rest or not folder.is_dir():
-        raise InputError(f"a folder camera needs a folder that is there, and {rest!r} is not")
-    return FolderCamera(folder, options.clock_offset_s, options.state)
+    """Return the camera that watches the folder `rest`; ``?offset=`` is its clock's, in seconds."""
+    place, _, setting = rest.partition("?offset=")
+    folder = Path(place).expanduser()
+    if not place or not folder.is_dir():
+        raise InputError(f"a folder camera needs a folder that is there, and {place!r} is not")
+    try:
+        offset_s = float(setting) if setting else options.clock_offset_s
+    except ValueError:
+        raise InputError(f"{setting!r} is no clock offset in seconds, as in 3600.5") from None
+    return FolderCamera(folder, offset_s, options.state)
 
 
 class FolderCamera:
@@ -49,8 +54,7 @@ class FolderCamera:
     ) -> None:
         self.folder = folder
         self.clock = CameraClock(clock_offset_s)
-        self.notes: list[str] = []
-        """What a person should know, once a picture; whoever shows them may clear them."""
+        self._notes: list[str] = []
         self._noted: set[Path] = set()
         self._timed: set[Path] = set()
         self._state = state
@@ -92,6 +96,11 @@ class FolderCamera:
             with self._state.open("a", encoding="utf-8") as file:
                 file.write(json.dumps([name, *mark]) + "\n")
 
+    def take_notes(self) -> Sequence[str]:
+        """Return which pictures were kept without a position, and why."""
+        notes, self._notes = self._notes, []
+        return notes
+
     def close(self) -> None:
         """Have nothing to close."""
 
@@ -117,7 +126,7 @@ class FolderCamera:
     def _note(self, path: Path, text: str) -> None:
         if path not in self._noted:
             self._noted.add(path)
-            self.notes.append(text)
+            self._notes.append(text)
 
     def _time(self, path: Path, facts: Facts) -> tuple[int, bool]:
         """Return when the picture was taken, and whether that is known or only said."""
