@@ -159,7 +159,7 @@ class FolderCrashes(Crashes):
 
 
 SETTINGS = settings(
-    max_examples=60,
+    max_examples=40,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
@@ -170,7 +170,7 @@ TestFolderCrashes = FolderCrashes.TestCase
 TestFolderCrashes.settings = SETTINGS
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data(), batches=st.lists(st.integers(1, 9), min_size=1, max_size=25))
 def test_cut_off_at_any_byte(data, batches):
     """A file that lost its end gives every whole chunk and batch that is left, once, in order."""
@@ -207,7 +207,7 @@ def test_cut_off_at_any_byte(data, batches):
         assert all(a.sequence < b.sequence for a, b in itertools.pairwise(again))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_one_changed_byte_never_gives_a_wrong_packet(data):
     """Whatever byte changes, a packet is read as it was written, or named as damage."""

@@ -273,8 +273,9 @@ def test_tshark_reads_pcapng_without_a_complaint(flight, tmp_path, capsys):
     path = exported(capsys, flight, tmp_path, "pcapng")
     complaints = "_ws.malformed || tcp.analysis.flags || _ws.expert.severity >= 0x600000"
     assert ask_tshark(path, "-Y", complaints) == ""
-    assert ask_tshark(path, "-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE",
-                      "-Y", "tcp.checksum.status == 0 || ip.checksum.status == 0") == ""  # fmt: skip
+    checked = ("-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE")
+    wrong = "tcp.checksum.status == 0 || ip.checksum.status == 0"
+    assert ask_tshark(path, *checked, "-Y", wrong) == ""
     types = ask_tshark(path, "-Y", "mqtt", "-T", "fields", "-e", "mqtt.msgtype")
     assert len(types.replace(",", "\n").split()) == 88
     clients = ask_tshark(path, "-Y", "mqtt.clientid", "-T", "fields", "-e", "mqtt.clientid")

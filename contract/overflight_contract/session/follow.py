@@ -10,12 +10,15 @@ from overflight_contract.errors import InputError
 from overflight_contract.session import layout
 from overflight_contract.session.capture import session_files
 from overflight_contract.session.catalogue import Catalogue
+from overflight_contract.session.journal import SegmentHeader
 from overflight_contract.session.mcap import ChunkEntry, McapError
 from overflight_contract.session.model import Item
 from overflight_contract.session.resume import read_catalogue
 from overflight_contract.session.tail import Run, each_once, read_segments
 
 _CHUNKS_AT_ONCE: Final = 4
+_PATIENCE: Final = 100
+"""How often a follower finds items missing before it goes on without them."""
 
 
 class Follower:
@@ -30,17 +33,25 @@ class Follower:
 
     def poll(self) -> list[Item]:
         """Return items that were added, in order; empty when there are none yet."""
-        if self._file is None:
-            remaining = [path for path in self._files() if path not in self._done]
-            if not remaining or not remaining[0].exists():
+        while not self.ended:
+            if self._file is None and not self._open_next():
                 return []
-            self._file = _LiveFile(remaining[0])
-        items = self._file.poll()
-        if self._file.ended:
-            self._done.add(self._file.path)
-            self._file = None
-            self.ended = all(path in self._done for path in self._files())
-        return items
+            assert self._file is not None
+            items = self._file.poll()
+            if self._file.ended:
+                self._done.add(self._file.path)
+                self._file = None
+                self.ended = all(path in self._done for path in self._files())
+            if items or self._file is not None:
+                return items
+        return []
+
+    def _open_next(self) -> bool:
+        remaining = [path for path in self._files() if path not in self._done]
+        if not remaining or not remaining[0].exists():
+            return False
+        self._file = _LiveFile(remaining[0])
+        return True
 
     def close(self) -> None:
         """Let go of the file."""
@@ -68,6 +79,7 @@ class _LiveFile:
         self._position = self._catalogue.first_chunk
         """Offset in the file up to which all was read, or need not be."""
         self._following = self._catalogue.first_sequence
+        self._patience = _PATIENCE
 
     def poll(self) -> list[Item]:
         segments = read_segments(self.path)
@@ -76,19 +88,25 @@ class _LiveFile:
         headers = [segment.header for segment in mine if segment.header is not None]
         oldest = min(headers, key=lambda header: header.number, default=None)
         runs = [run for segment in mine for run in segment.runs]
-        if oldest is None or oldest.first_sequence > self._following:
-            first = None if oldest is None else oldest.first_sequence
-            floor = None if oldest is None else oldest.floor
-            chunk_runs, more = self._next_chunks(first, floor)
+        if oldest is None or _has_hole(oldest, runs, self._following):
+            chunk_runs, more = self._next_chunks(oldest)
             runs = chunk_runs if more else runs + chunk_runs
             if oldest is None and not more and self._catalogue.is_closed():
                 self.close()
         else:
             self._position = max(self._position, oldest.floor)
+        return self._take(runs)
+
+    def _take(self, runs: list[Run]) -> list[Item]:
+        """Unpack what follows; at a hole wait for a while, since a segment may have just gone."""
         items: list[Item] = []
         for run in each_once(runs, self._following):
+            if run.first_sequence > self._following and self._patience:
+                self._patience -= 1
+                break
             items.extend(layout.unpack(run.records, run.first_sequence))
             self._following = run.first_sequence + run.total
+            self._patience = _PATIENCE
         return items
 
     def close(self) -> None:
@@ -96,27 +114,27 @@ class _LiveFile:
             os.close(self._fd)
         self.ended = True
 
-    def _next_chunks(self, oldest: int | None, floor: int | None) -> tuple[list[Run], bool]:
-        """Return runs of the next chunks before the sequence number `oldest`, and if more wait."""
+    def _next_chunks(self, oldest: SegmentHeader | None) -> tuple[list[Run], bool]:
+        """Return runs of the next chunks, and whether final ones wait.
+
+        Chunks that the journal may repeat are returned as well, and will be again.
+        """
         if not self._backlog:
-            found = self._catalogue.entries_from(self._position)
-            self._backlog = found[::-1]
+            self._backlog = self._catalogue.entries_from(self._position)[::-1]
         runs: list[Run] = []
         while self._backlog and len(runs) < _CHUNKS_AT_ONCE:
-            entry = self._backlog.pop()
+            entry = self._backlog[-1]
             run = self._run(entry)
-            final = floor is None or entry.offset < floor
-            if run is None and not final:
-                break
-            if run is not None and oldest is not None and run.first_sequence >= oldest:
-                break
+            final = oldest is None or entry.offset < oldest.floor
+            if oldest is not None and not final and _is_after(run, oldest):
+                beyond = [self._run(entry) for entry in self._backlog]
+                self._backlog.clear()
+                return runs + [run for run in beyond if run is not None], False
+            self._backlog.pop()
             self._position = entry.offset + entry.length + entry.index_bytes
             if run is not None:
                 runs.append(run)
-        else:
-            return runs, bool(self._backlog)
-        self._backlog.clear()
-        return runs, False
+        return runs, bool(self._backlog)
 
     def _run(self, entry: ChunkEntry) -> Run | None:
         try:
@@ -128,3 +146,18 @@ class _LiveFile:
             return None
         first = layout.widen(found[0].low_sequence, self._catalogue.first_sequence)
         return Run(first, len(found), records)
+
+
+def _is_after(run: Run | None, oldest: SegmentHeader) -> bool:
+    return run is None or run.first_sequence >= oldest.first_sequence
+
+
+def _has_hole(oldest: SegmentHeader, runs: list[Run], following: int) -> bool:
+    """Tell whether the journal alone does not go on from the number `following`."""
+    if oldest.first_sequence > following:
+        return True
+    for run in each_once(runs, following):
+        if run.first_sequence > following:
+            return True
+        following = run.first_sequence + run.total
+    return False
