@@ -85,9 +85,17 @@ class Connections:
     async def begin(self, connection: int, packet: Connect) -> None:
         """Let a recorded connection begin."""
         await self.end(connection)
+        await self._settle_namesakes(packet.client_id)
         self._standing[connection] = Standing(packet)
         if not self._manner.lazy:
             await self.client(connection)
+
+    async def _settle_namesakes(self, client_id: str) -> None:
+        """Let what a client has in flight arrive before the broker ends it for a newer one."""
+        name = self._manner.rewriter.name(client_id)
+        for client in list(self._clients.values()):
+            if client.connect.client_id == name:
+                await client.settle(SETTLE_S)
 
     def send(self, client: Client, packet: Publish, topic: str) -> None:
         """Send a message on `client`, rewritten as asked for."""

@@ -303,6 +303,17 @@ async def test_a_connection_that_was_lost_is_lost_again_and_its_will_comes(broke
     assert [message.payload for message in heard] == [b"here", b"gone"]
 
 
+async def test_a_client_that_takes_over_does_not_cost_what_is_in_flight(broker, story):
+    story.begin(0, 1, client_id="same")
+    for n in range(1, 301):
+        story.up(n / 1000, Publish(topic="over/n", payload=b"%d" % n, qos=1, packet_id=n))
+    story.begin(0.3, 2, client_id="same")
+    story.up(0.4, Publish(topic="over/n", payload=b"301", qos=1, packet_id=1), 2)
+    path = story.end()
+    report = await player(broker, path, raw=True).run()
+    assert (report.acknowledged, report.unacknowledged) == (301, 0)
+
+
 async def test_version_5_is_played_to_a_broker_that_has_none(broker, story):
     story.begin(version=Version.V5)
     story.up(0.1, Publish(topic="five", payload=b"5", qos=1, packet_id=1), version=Version.V5)
