@@ -11,6 +11,7 @@ import pytest
 from geographiclib.geodesic import Geodesic
 
 from overflight_contract.errors import InputError
+from overflight_contract.formats import FORMATS, TrackPoint
 from overflight_contract.times import iso
 from overflight_device.fix import Fix, SourceOptions
 from overflight_device.sources import open_source
@@ -121,8 +122,10 @@ def test_geojson_line_and_points(tmp_path: Path) -> None:
     }
     path.write_text(json.dumps({"type": "FeatureCollection", "features": [line, point]}))
     first, second, third = fixes(f"track:{path}")
-    assert (first.lat_deg, first.lon_deg, first.alt_msl_m) == (1, -2, 100)
-    assert second.alt_msl_m == 200
+    assert (first.lat_deg, first.lon_deg, first.alt_hae_m) == (1, -2, 100)
+    assert (second.alt_hae_m, second.alt_msl_m) == (200, None)
+    first, *_ = fixes(f"track:{path}?height=msl")
+    assert (first.alt_hae_m, first.alt_msl_m) == (None, 100)
     assert (third.alt_hae_m, third.alt_msl_m, third.sats) == (5, None, 9)
 
 
@@ -143,6 +146,43 @@ def test_nmea_and_gpsd_logs(tmp_path: Path) -> None:
     assert (fix.alt_msl_m, fix.alt_hae_m) == (2.5, 3.5)
 
 
+POINTS = [
+    TrackPoint(
+        payload="HAB-01", flight="f", seq=n, measured_at_ns=(1_675_252_800 + n) * 10**9,
+        lat_deg=48.0 + n / 100, lon_deg=179.995 if n == 0 else -180 + n / 100,
+        alt_msl_m=500.5 + n, alt_hae_m=547.2 + n, speed_mps=5.0, track_deg=90.0, climb_mps=1.0,
+        phase="ascent", fix="3d", sats=8, hdop=0.9,
+    )
+    for n in range(5)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["gpx", "geojson", "csv", "jsonl"])
+def test_what_the_ground_exports_can_be_flown_again(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"flight.{name}"
+    with path.open("wb") as stream:
+        FORMATS[name].write(iter(POINTS), stream, simulated=True)
+    track = fixes(f"track:{path}")
+    assert [fix.measured_at_ns for fix in track] == [point.measured_at_ns for point in POINTS]
+    for fix, point in zip(track, POINTS, strict=True):
+        assert fix.lat_deg == pytest.approx(point.lat_deg, abs=1e-6)
+        assert fix.lon_deg == pytest.approx(point.lon_deg, abs=1e-6)
+        assert fix.alt_hae_m == pytest.approx(point.alt_hae_m, abs=0.01)
+        if name in ("csv", "jsonl"):
+            assert (fix.alt_msl_m, fix.climb_mps, fix.sats) == (point.alt_msl_m, 1.0, 8)
+
+
+def test_what_decode_prints_can_be_flown(tmp_path: Path) -> None:
+    path = tmp_path / "fixes.jsonl"
+    path.write_text(
+        '{"measured_at": "2023-02-01T12:00:00.000Z", "fix": "3d", "lat_deg": 1, "lon_deg": 2}\n'
+        '{"measured_at": "2023-02-01T12:00:01.000Z", "fix": "none", "lat_deg": null}\nnot json\n'
+    )
+    first, second = fixes(f"track:{path}")
+    assert (first.mode.value, first.lat_deg) == ("3d", 1)
+    assert (second.mode.value, second.lat_deg) == ("none", None)
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [("a.gpx", "<gpx"), ("a.json", '{"type":'), ("a.log", "\x00noise"), ("a.csv", "")],
@@ -159,3 +199,5 @@ def test_bad_specs() -> None:
         fixes("track:/nowhere/at/all")
     with pytest.raises(InputError, match="no setting"):
         fixes("track:x?speed=2")
+    with pytest.raises(InputError, match="hae or msl"):
+        fixes("track:x?height=2")

@@ -1,7 +1,8 @@
 """``track:FILE``: a recorded flight.
 
-The format is told by the content: EOSS CSV, GPX, GeoJSON, a log of gpsd's, or what a receiver
-sent (NMEA, UBX). ``?beacon=KC0D-1`` takes one beacon of a CSV flight.
+The format is told by the content: EOSS CSV, rows of fixes, GPX, GeoJSON, a log of gpsd's, or what
+a receiver sent (NMEA, UBX). ``?beacon=KC0D-1`` takes one beacon of an EOSS flight; ``?height=msl``
+says that the heights of a GeoJSON file are above sea level.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from overflight_contract.messages import Fix as FixMode
 from overflight_device.fix import Event, Fix, FlightPlan, SourceOptions
 from overflight_device.receivers import gpsd_json
 from overflight_device.receivers.stream import ReceiverDecoder
-from overflight_device.tracks import eoss, geojson, gpx
+from overflight_device.tracks import eoss, geojson, gpx, rows
 
 _RANK: Final = {FixMode.NONE: 0, FixMode.TWO_D: 1, FixMode.THREE_D: 2}
 
@@ -26,8 +27,13 @@ def open_source(rest: str, options: SourceOptions) -> TrackSource:
     name, _, query = rest.partition("?")
     settings = dict(parse_qsl(query, keep_blank_values=True))
     beacon = settings.pop("beacon", None)
+    height = settings.pop("height", "hae")
+    if height not in ("hae", "msl"):
+        raise InputError(f"track: height is hae or msl, not {height!r}")
     if settings:
-        raise InputError(f"track: knows no setting {', '.join(settings)}; there is: beacon")
+        raise InputError(
+            f"track: knows no setting {', '.join(settings)}; there are: beacon, height"
+        )
     path = Path(name)
     if not path.is_file():
         path = Path(unquote(name))
@@ -35,13 +41,15 @@ def open_source(rest: str, options: SourceOptions) -> TrackSource:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"can't read the track {path}: {error.strerror}") from error
-    fixes = in_order(read_fixes(data, beacon=beacon))
+    fixes = in_order(read_fixes(data, beacon=beacon, above_sea_level=height == "msl"))
     if not fixes:
         raise InputError(f"no fix with a time in the track {path}")
     return TrackSource(fixes, options)
 
 
-def read_fixes(data: bytes, *, beacon: str | None = None) -> list[Fix]:
+def read_fixes(
+    data: bytes, *, beacon: str | None = None, above_sea_level: bool = False
+) -> list[Fix]:
     """Return the fixes in the bytes of a file of any format that this module knows."""
     head = data[:4096]
     if eoss.recognise(head):
@@ -50,11 +58,13 @@ def read_fixes(data: bytes, *, beacon: str | None = None) -> list[Fix]:
         raise InputError("only CSV flights have beacons to choose from")
     if gpx.recognise(head):
         return gpx.read(data)
+    if rows.recognise(head):
+        return rows.read(data)
     decoder: ReceiverDecoder | gpsd_json.GpsdDecoder
     if gpsd_json.recognise(head):
         decoder = gpsd_json.GpsdDecoder()
     elif geojson.recognise(head):
-        return geojson.read(data)
+        return geojson.read(data, above_sea_level=above_sea_level)
     else:
         decoder = ReceiverDecoder(bare_times=False)
     return decoder.feed(data) + decoder.finish()

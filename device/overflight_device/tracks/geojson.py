@@ -2,8 +2,8 @@
 
 GeoJSON has no times of its own. Those of a line are in ``coordTimes`` or ``times`` of its
 properties (ISO 8601, or milliseconds since 1970), that of a point in ``measured_at``, ``time``,
-``timestamp`` or ``datetime``. The third coordinate is height above the ellipsoid by RFC 7946
-§3.1.1; programs that write tracks put the height above sea level there, and so it is taken.
+``timestamp`` or ``datetime``. The third coordinate is height above the ellipsoid (RFC 7946 §3.1.1);
+some programs put the height above sea level there, so a person may say that it is that.
 """
 
 from __future__ import annotations
@@ -30,33 +30,39 @@ def recognise(head: bytes) -> bool:
     return text.startswith(b"{") and b'"type"' in text and b'"class"' not in text
 
 
-def read(data: bytes) -> list[Fix]:
-    """Return the fixes of the file in its order; `InputError` where it is not GeoJSON."""
+def read(data: bytes, *, above_sea_level: bool = False) -> list[Fix]:
+    """Return the fixes of the file in its order; `InputError` where it is not GeoJSON.
+
+    `above_sea_level`: what the third coordinates are.
+    """
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise InputError(f"the GeoJSON file can't be read: {error}") from error
-    return list(_features(document))
+    return list(_features(document, "alt_msl_m" if above_sea_level else "alt_hae_m"))
 
 
-def _features(document: Any) -> Iterator[Fix]:
+def _features(document: Any, height: str) -> Iterator[Fix]:
     if not isinstance(document, Mapping):
         return
     if document.get("type") == "FeatureCollection":
         for feature in _list(document.get("features")):
-            yield from _features(feature)
+            yield from _features(feature, height)
     elif document.get("type") == "Feature":
         properties = document.get("properties")
         geometry = document.get("geometry")
         if isinstance(geometry, Mapping):
-            yield from _geometry(geometry, properties if isinstance(properties, Mapping) else {})
+            known = properties if isinstance(properties, Mapping) else {}
+            yield from _geometry(geometry, known, height)
 
 
-def _geometry(geometry: Mapping[str, Any], properties: Mapping[str, Any]) -> Iterator[Fix]:
+def _geometry(
+    geometry: Mapping[str, Any], properties: Mapping[str, Any], height: str
+) -> Iterator[Fix]:
     kind, coordinates = geometry.get("type"), _list(geometry.get("coordinates"))
     if kind == "Point":
         time_ns = next((t for key in _POINT_TIMES if (t := _time(properties.get(key)))), None)
-        yield from _fixes([coordinates], [time_ns], properties)
+        yield from _fixes([coordinates], [time_ns], properties, height)
     elif kind in ("LineString", "MultiLineString"):
         times: Any = None
         for key in _LINE_TIMES:
@@ -65,11 +71,14 @@ def _geometry(geometry: Mapping[str, Any], properties: Mapping[str, Any]) -> Ite
             times = times.get("times")
         lines = [coordinates] if kind == "LineString" else [_list(line) for line in coordinates]
         places = [place for line in lines for place in line]
-        yield from _fixes(places, [_time(value) for value in _flat(_list(times))], {})
+        yield from _fixes(places, [_time(value) for value in _flat(_list(times))], {}, height)
 
 
 def _fixes(
-    places: Iterable[Any], times: Iterable[int | None], properties: Mapping[str, Any]
+    places: Iterable[Any],
+    times: Iterable[int | None],
+    properties: Mapping[str, Any],
+    height: str,
 ) -> Iterator[Fix]:
     for place, time_ns in zip(places, times, strict=False):
         numbers = [_number(value) for value in _list(place)[:3]]
@@ -80,7 +89,7 @@ def _fixes(
             continue
         said = {name: _number(properties.get(name)) for name in _NUMBERS}
         if said["alt_msl_m"] is None and said["alt_hae_m"] is None and len(numbers) > 2:
-            said["alt_msl_m"] = numbers[2]
+            said[height] = numbers[2]
         high = said["alt_msl_m"] is not None or said["alt_hae_m"] is not None
         sats = properties.get("sats")
         yield Fix(
