@@ -15,9 +15,12 @@ SCHEMES: Final[dict[str, tuple[str, str]]] = {
     "sim": ("overflight_device.sources.sim", "sim:SCENARIO, a simulated flight"),
     "track": (
         "overflight_device.sources.track",
-        "track:FILE, a recorded flight (APRS CSV, GPX, GeoJSON, NMEA or gpsd log)",
+        "track:FILE, a recorded flight (APRS CSV, GPX, GeoJSON, rows of fixes, receiver or gpsd log)",
     ),
-    "serial": ("overflight_device.sources.serial_port", "serial:PORT[?baud=N], a GNSS receiver"),
+    "serial": (
+        "overflight_device.sources.serial_port",
+        "serial:PORT[?baud=N], a GNSS receiver on a serial line",
+    ),
     "gpsd": ("overflight_device.sources.gpsd", "gpsd://HOST[:PORT], a gpsd daemon"),
 }
 
