@@ -14,7 +14,7 @@ from overflight.watch.counts import Counts
 from overflight.watch.lines import detail, header, line
 from overflight.watch.sources import Batch, from_file, live
 from overflight_contract.commandline import Exit, epilog
-from overflight_contract.errors import InputError
+from overflight_contract.errors import InputError, OverflightError
 from overflight_contract.filters import compile_filter
 from overflight_contract.session import Item, SessionPacket, SessionWriter
 
@@ -59,12 +59,15 @@ def build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--colour", choices=("auto", "always", "never"), default="auto", help="colour the lines"
     )
+    parser.add_argument("--tui", action="store_true", help="in a full-screen program")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Watch; returns the exit status."""
     target, text = split_target(args.words)
+    if args.tui:
+        return _tui(target, text, follow=args.follow)
     batches = open_source(target, text, tail=args.tail, follow=args.follow)
     if args.number is not None:
         batches = limited(batches, args.number)
@@ -164,3 +167,15 @@ def _colour(choice: str) -> bool:
     if choice != "auto":
         return choice == "always"
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+
+def _tui(target: str, text: str, *, follow: bool) -> int:
+    try:
+        from overflight.watch.tui import run_tui
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("overflight"):
+            raise
+        raise OverflightError(
+            "'overflight watch --tui' needs Textual: pip install 'overflight[tui]'"
+        ) from error
+    return run_tui(target, text, follow=follow)
