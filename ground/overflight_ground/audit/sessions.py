@@ -32,7 +32,8 @@ class PacketIds:
 
     def reconnected(self) -> PacketIds:
         """Return those of the client's next connection: it may count on from anywhere."""
-        return PacketIds(last=self.last, open=dict(self.open), lost=LOST_AT_MOST)
+        lost = LOST_AT_MOST if self.last else 0
+        return PacketIds(last=self.last, open=dict(self.open), lost=lost)
 
     def accepts(self, packet_id: int) -> tuple[bool, float]:
         """Tell whether `packet_id` is one that a counting client uses now; and its room."""
