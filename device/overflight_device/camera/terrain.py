@@ -145,7 +145,7 @@ class Terrain:
     def _towns(self, patch: Patch, colours: Grid, ground: _Ground, scene: Scene) -> None:
         dark = 1.0 - 2.0 * scene.daylight
         grown = warmth(scene.lat_deg, 200.0 if scene.lat_deg >= 0 else 17.0)
-        settled = max(0.06, min(1.0, (grown - 8.0) / 10.0)) * (1.0 - 0.7 * ground.rugged)
+        settled = max(0.05, min(1.0, (grown - 13.0) / 8.0)) * (1.0 - 0.7 * ground.rugged)
         glow = self._lights.over(patch) * (np.float32(42.0 * dark) * settled)
         glow *= ground.height > 0.0
         colours += glow * _channels(1.0, 0.78, 0.45)
