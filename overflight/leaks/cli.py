@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
 import json
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
+from overflight.leaks.gallery import GALLERY
 from overflight.leaks.sending import publish_packet, send
+from overflight.leaks.trial import Row, run_gallery, table
 from overflight_contract.commandline import Exit, host_port, subcommand
 from overflight_contract.errors import InputError
 from overflight_contract.identity import check_payload
@@ -40,6 +47,55 @@ def build(parser: argparse.ArgumentParser) -> None:
         "--payload", required=True, metavar="NAME", help="the payload in whose name to connect"
     )
     picture.add_argument("--json", action="store_true", help="print the attempts as JSON")
+    _gallery_command(commands)
+
+
+def _gallery_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    gallery = subcommand(
+        commands,
+        "gallery",
+        "run the gallery of leaks past the relay's rules and the audit; say who notices",
+        run=run_gallery_command,
+        examples=("overflight leak gallery", "overflight leak gallery timing 'low digits, text'"),
+    )
+    gallery.add_argument("name", nargs="*", metavar="NAME", help="leaks to run (without: all)")
+    gallery.add_argument("--list", action="store_true", help="only list the leaks")
+    gallery.add_argument("--markdown", action="store_true", help="print the table in Markdown")
+    gallery.add_argument("--json", action="store_true", help="print one object a leak")
+    gallery.add_argument(
+        "--keep", type=Path, metavar="DIR",
+        help="keep each leak's session, store and vault there, to audit them yourself",
+    )  # fmt: skip
+
+
+def run_gallery_command(args: argparse.Namespace) -> int:
+    """Run leaks of the gallery."""
+    unknown = [name for name in args.name if name not in GALLERY]
+    if unknown:
+        raise InputError(f"there is no leak {unknown[0]!r}; see 'overflight leak gallery --list'")
+    names = args.name or list(GALLERY)
+    if args.list:
+        for name in names:
+            print(f"{name:<24} {GALLERY[name].what}")
+        return Exit.OK
+    with contextlib.ExitStack() as stack:
+        folder = args.keep
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="overflight-")))
+        _show(run_gallery(folder, names), args)
+    return Exit.OK
+
+
+def _show(found: Iterable[Row], args: argparse.Namespace) -> None:
+    rows: list[Row] = []
+    for row in found:
+        rows.append(row)
+        if args.json:
+            print(msgspec.json.encode(row).decode())
+        elif not args.markdown:
+            print(f"{row.name:<24} {row.verdict:<13} {', '.join(row.layers)}", flush=True)
+    if args.markdown:
+        print(table(rows), end="")
 
 
 def run_picture(args: argparse.Namespace) -> int:

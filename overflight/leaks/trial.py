@@ -6,7 +6,7 @@ refused it is a column of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -144,11 +144,12 @@ def _layers(name: str, report: AuditReport, clean: AuditReport, *, marked: bool)
     return tuple(found)
 
 
-def run_gallery(folder: Path) -> Iterator[Row]:
-    """Run every leak."""
+def run_gallery(folder: Path, names: Iterable[str] = GALLERY) -> Iterator[Row]:
+    """Run leaks, each in a folder of its own with its number in the gallery."""
     clean = run_clean(folder / "clean")
-    for number, name in enumerate(GALLERY):
-        yield run_leak(name, folder / str(number), clean)[0]
+    for name in names:
+        place = folder / f"{list(GALLERY).index(name) + 1:02}"
+        yield run_leak(name, place, clean)[0]
 
 
 def table(rows: list[Row]) -> str:
