@@ -6,7 +6,7 @@ SCENARIO ?= transcontinental
 ARGS ?=
 PYTEST_ARGS ?=
 
-.PHONY: help setup setup-dev demo test check format lock clean
+.PHONY: help setup setup-dev demo test check format lock clean api-fuzz
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,9 @@ check: setup-dev ## Formatter, linter, type checker, import rules
 format: setup-dev ## Format the code
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix .
+
+api-fuzz: setup-dev ## Look for a 500 in the ground's API (ARGS="--seconds 60")
+	@$(PY) tools/api_fuzz.py $(ARGS)
 
 lock: ## Rewrite the lock files (needs uv)
 	@tools/lock.sh
