@@ -135,14 +135,18 @@ class Tab:
         page.on("request", self._request)
 
     def _console(self, message: Any) -> None:
-        if message.type in ("error", "warning") and "/prediction/" not in message.location["url"]:
+        if message.type in ("error", "warning"):
             self.errors.append(f"{message.text} {message.location.get('url', '')}")
 
     def _request(self, request: Any) -> None:
         if not request.url.startswith(self.system.url):
             self.elsewhere.append(request.url)
 
-    def open(self, fragment: str = "") -> Any:
+    def open(self, fragment: str = "", *, allowed: bool = False) -> Any:
+        """Open the page; `allowed` with the ground's token, so that it may change things."""
+        if allowed:
+            token = (self.system.folder / "ground.token").read_text().strip()
+            self.page.goto(f"{self.system.url}/?token={token}")
         self.page.goto(f"{self.system.url}/{fragment}")
         return self.page
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -51,12 +53,67 @@ def test_a_ground_that_was_killed_is_caught_up_with_without_a_gap(tab: Any, syst
     assert gaps <= 120_000
 
 
+def test_a_payload_that_fell_silent_is_an_alert_that_a_person_acknowledges_by_key(
+    tab: Any, system: Any
+) -> None:
+    page = tab.open(allowed=True)
+    page.locator(".alert-card", has_text="HAB-01").first.wait_for(timeout=60_000)
+    page.locator("#alert-count", has_text="alert").wait_for()
+    page.locator(".fleet-row", has_text=re.compile("late|silent|alert")).first.wait_for()
+    tab.shot("alert")
+    page.keyboard.press("K")
+    page.locator("#alert-count", has_text="no alerts").wait_for()
+    system.until(
+        lambda: all(alert["acked_at"] for alert in system.get("alerts")["alerts"]), "the word"
+    )
+    assert tab.errors == []
+
+
+DROP = """async ([name, base64]) => {
+  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([bytes], name));
+  window.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+}"""
+
+
+def test_a_dropped_session_is_replayed_on_the_same_screens(tab: Any, system: Any) -> None:
+    system.end("relay")
+    page = tab.open(allowed=True)
+    page.locator("#payload-HAB-01").wait_for()
+    content = base64.b64encode((system.folder / "session.mcap").read_bytes()).decode()
+    page.evaluate(DROP, ["flight.mcap", content])
+    page.locator(".session-bar", has_text="Session flight").wait_for(timeout=60_000)
+    page.locator("#mode", has_text="REPLAY").wait_for()
+    tab.until("o.model.tracks.get('HAB-01')?.complete")
+    tab.until("o.when.time === o.when.from")
+    page.keyboard.press(">")
+    page.keyboard.press(">")
+    page.locator("#mode", has_text="REPLAY 1000×").wait_for()
+    tab.until("o.when.time > o.when.from + 60_000")
+    page.keyboard.press(" ")
+    page.locator("#mode", has_text="paused").wait_for()
+    tab.shot("session_replay")
+    assert "session=" in page.url
+    page.keyboard.press("L")
+    page.locator("#mode", has_text="LIVE").wait_for()
+    page.locator(".session-bar").wait_for(state="hidden")
+    assert tab.errors == []
+
+
+def test_what_is_no_session_is_refused_in_words(tab: Any) -> None:
+    page = tab.open(allowed=True)
+    page.locator("#payload-HAB-01").wait_for()
+    page.evaluate(DROP, ["holiday.mcap", base64.b64encode(b"no session").decode()])
+    page.locator(".session-bar", has_text="holiday.mcap:").wait_for()
+    page.locator("#mode", has_text="LIVE").wait_for()
+
+
 def test_after_recovery_the_pictures_are_on_the_track_and_in_the_gallery(
     tab: Any, system: Any
 ) -> None:
     page = tab.open()
     page.locator(".split .kept.big", has_text="unknown").wait_for()
-    system.end("relay")
     system.run("recover", "device", "--store", "ground.sqlite")
     page.reload()
     page.locator(".bar.recovered").wait_for()

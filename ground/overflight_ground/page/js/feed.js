@@ -163,9 +163,17 @@ const loadPictures = () =>
     touch("pictures map");
   });
 
+const ALOFT = ["ascent", "float", "descent"];
+const PREDICTABLE_MS = 20 * 60_000; // of flight, before it is asked for
+
 async function loadPrediction() {
   const payload = view.payload;
-  if (!payload) return;
+  const track = model.tracks.get(payload);
+  const flown = track ? track.lastTime - track.firstTime : 0;
+  if (!view.layers.has("prediction") || !(flown > PREDICTABLE_MS) || !ALOFT.includes(model.payloads.get(payload)?.phase)) {
+    model.predictions.delete(payload);
+    return;
+  }
   try {
     model.predictions.set(payload, await get(`prediction/${payload}`));
   } catch (error) {

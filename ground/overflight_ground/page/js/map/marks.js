@@ -202,8 +202,10 @@ function drawPlan(context, eye, path, placeOf) {
 function drawPrediction(context, eye, path, placeOf) {
   const prediction = model.predictions.get(view.payload);
   const place = placeOf(model.payloads.get(view.payload), selectedTrack());
-  if (!prediction?.points?.length || !place) return;
-  const line = [[place[1], place[0]], ...prediction.points.map((point) => [point.lon_deg, point.lat_deg])];
+  if (!prediction || !place) return;
+  const points = [...prediction.points, ...(prediction.landing ? [{ ...prediction.landing, label: "landing" }] : [])].sort((a, b) => a.hours - b.hours);
+  if (!points.length) return;
+  const line = [[place[1], place[0]], ...points.map((point) => [point.lon_deg, point.lat_deg])];
   context.strokeStyle = colour("accent");
   context.lineWidth = 1.5;
   context.setLineDash([5, 4]);
@@ -211,7 +213,7 @@ function drawPrediction(context, eye, path, placeOf) {
   path({ type: "LineString", coordinates: line });
   context.stroke();
   context.setLineDash([]);
-  for (const point of prediction.points) {
+  for (const point of points) {
     const radius = (point.radius_m ?? 0) / EARTH_M / RAD;
     if (radius > 0) {
       context.beginPath();
@@ -224,7 +226,7 @@ function drawPrediction(context, eye, path, placeOf) {
       context.globalAlpha = 1;
     }
     const at = eye.place(point.lat_deg, point.lon_deg);
-    if (at) label(context, at, point.label ?? `+${point.hours} h`, "accent");
+    if (at) label(context, at, point.label ?? `+${Math.round(point.hours)} h`, "accent");
   }
 }
 

@@ -84,10 +84,11 @@ function showVerdict(element, audit) {
   const word = held ? "The split held" : broken ? "The split is broken" : "The audit can't tell";
   const detail = boundText(audit);
   element.className = `verdict ${held ? "good" : broken ? "bad" : "warn"}`;
+  const whole = h("a", { href: `api/v1/audits/${view.payload}/${view.flight ?? selected()?.flight}/page`, download: "" }, "Report");
   element.replaceChildren(h("b", {}, word), detail ? h("span", { class: "soft" }, ` ${detail}`) : "", button("Pictures", { class: "plain", onclick: () => {
     view.tab = "pictures";
     touch("tab link");
-  } }));
+  } }), whole);
 }
 
 function boundText(audit) {
