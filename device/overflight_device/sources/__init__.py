@@ -15,7 +15,7 @@ SCHEMES: Final[dict[str, tuple[str, str]]] = {
     "sim": ("overflight_device.sources.sim", "sim:SCENARIO, a simulated flight"),
     "track": (
         "overflight_device.sources.track",
-        "track:FILE, a recorded flight (APRS CSV, GPX, GeoJSON, rows of fixes, receiver or gpsd log)",
+        "track:FILE, a recorded flight (APRS CSV, rows, GPX, GeoJSON, receiver or gpsd log)",
     ),
     "serial": (
         "overflight_device.sources.serial_port",
