@@ -1,0 +1,133 @@
+"""How quickly the API's queries answer among many messages.
+
+Fills a store with a fleet's messages (100 million take long; the default is a tenth of a million a
+payload) and times what the page asks. `--messages` says how many; a store that is there already
+(`--store FILE`) is used as it is.
+
+    python benchmarks/queries.py [--quick] [--json] [--messages N] [--store FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from overflight_ground.store import Store, reading
+from overflight_ground.store.reading import MessageFilter
+from overflight_ground.store.writing import MESSAGE_COLUMNS
+from overflight_ground.track import merge
+
+PAYLOADS = 100
+FLIGHT = "20230128T060000Z-7f3a"
+START_NS = 1_674_885_600 * 10**9
+RAW = b"x" * 200
+BATCH = 20_000
+
+
+def rows(count: int) -> Iterator[tuple[object, ...]]:
+    """Yield rows as a fleet of `PAYLOADS` would have stored them, in turn."""
+    for n in range(count):
+        payload, seq = f"HAB-{n % PAYLOADS:03}", n // PAYLOADS + 1
+        at_ns = START_NS + seq * 30 * 10**9
+        position = seq % 2 == 1
+        kind = "position" if position else "navigation"
+        lat, lon = (45.0, -100.0 + seq % 1000 * 0.01) if position else (None, None)
+        yield (
+            n + 1, payload, FLIGHT, seq, kind, 1, at_ns, at_ns, at_ns,
+            f"overflight/1/{payload}/{kind}", 1, False, False, RAW, None, lat, lon, 18_000.0 if position else None, None,
+            "3d" if position else None, 9 if position else None, None,
+            None if position else 90.0, None if position else 30.0, None if position else 0.1,
+            None if position else "float", None, None, None, None,
+        )  # fmt: skip
+
+
+def fill(store: Store, count: int) -> None:
+    marks = ", ".join("?" * len(MESSAGE_COLUMNS))
+    sql = f"INSERT INTO messages ({', '.join(MESSAGE_COLUMNS)}) VALUES ({marks})"
+    batch: list[tuple[object, ...]] = []
+    for row in rows(count):
+        batch.append(row)
+        if len(batch) == BATCH:
+            with store.writing() as connection:
+                connection.exec_driver_sql(sql, batch)
+            batch = []
+    with store.writing() as connection:
+        if batch:
+            connection.exec_driver_sql(sql, batch)
+        flights = [
+            (f"HAB-{n:03}", FLIGHT, START_NS, START_NS, START_NS, START_NS, count // PAYLOADS)
+            + (0,) * 4 + (count // PAYLOADS, 1, 0, False)
+            for n in range(PAYLOADS)
+        ]  # fmt: skip
+        connection.exec_driver_sql(f"INSERT INTO flights VALUES ({', '.join('?' * 15)})", flights)
+
+
+def median_ms(ask: Callable[[], object], times: int) -> float:
+    waits = []
+    for _ in range(times):
+        begin = time.perf_counter()
+        ask()
+        waits.append((time.perf_counter() - begin) * 1000)
+    return statistics.median(waits)
+
+
+def measure(store: Store, times: int) -> dict[str, float]:
+    payload = "HAB-042"
+
+    def newest_track() -> list[object]:
+        """The track of the last hours of one payload: what the page asks first."""
+        with store.reading() as connection:
+            newest = reading.last_measured_ns(connection, payload, FLIGHT)
+            wanted = MessageFilter(
+                payload=payload, flight=FLIGHT, since_ns=newest - 6 * 3600 * 10**9, believable=True
+            )
+            return list(merge(reading.track_rows(connection, wanted)))
+
+    def newest_messages() -> object:
+        with store.reading() as connection:
+            return reading.messages_page(connection, MessageFilter(), before_id=None, limit=100)
+
+    def one_message() -> object:
+        with store.reading() as connection:
+            return reading.message(connection, 12_345)
+
+    assert len(newest_track()) == 360 or times == 0
+    return {
+        "newest_track_ms": median_ms(newest_track, times),
+        "newest_messages_ms": median_ms(newest_messages, times),
+        "one_message_ms": median_ms(one_message, times),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Time queries among many messages.")
+    parser.add_argument("--quick", action="store_true", help="few messages; ends within 40 s")
+    parser.add_argument("--json", action="store_true", help="one object as the last line")
+    parser.add_argument("--messages", type=int, default=10_000_000, help="how many to store")
+    parser.add_argument("--store", type=Path, help="where to; one that is there is used as it is")
+    args = parser.parse_args()
+    count = 300_000 if args.quick else args.messages
+    with contextlib.ExitStack() as stack:
+        file = args.store or Path(stack.enter_context(tempfile.TemporaryDirectory())) / "q.sqlite"
+        there = file.exists()
+        store = Store.open(str(file))
+        stack.callback(store.close)
+        if not there:
+            begin = time.perf_counter()
+            fill(store, count)
+            print(f"stored {count:,} messages in {time.perf_counter() - begin:.0f} s")
+        result = {"messages": float(count), **measure(store, 21)}
+    for name, value in result.items():
+        print(f"{name:20} {value:14,.2f}")
+    if args.json:
+        print(json.dumps({name: round(value, 3) for name, value in result.items()}))
+
+
+if __name__ == "__main__":
+    main()
