@@ -47,72 +47,72 @@ def leak(plan: RunPlan, say: Say) -> None:
 
 
 def recover_and_audit(plan: RunPlan, tally: Tally, say: Say) -> Result:
-    """Recover every vault, audit every payload, and add up."""
-    reports = [_audit_one(plan, payload, say) for payload in plan.payloads]
-    summary = summarise(plan, tally, reports)
+    """Recover every vault, then audit the whole run."""
+    for payload in plan.payloads:
+        _recover(plan, payload, say)
+    report, status = _audit(plan, say)
+    summary = summarise(plan, tally, report)
     held = summary["verdict"] == "split held" and summary["lost"] == 0
-    statuses = [status for _, status in reports]
-    worst = Exit.FAILED if Exit.FAILED in statuses else max(statuses, default=Exit.OK)
-    return Result(summary, Exit.OK if held else (worst or Exit.FAILED))
+    return Result(summary, Exit.OK if held else (status or Exit.FAILED))
 
 
-def _audit_one(plan: RunPlan, payload: str, say: Say) -> tuple[dict[str, Any], int]:
-    device = plan.device(payload)
-    logs = plan.folder / "logs"
-    name = "" if len(plan.payloads) == 1 else f"-{payload}"
-    recovered = _run(
-        command("recover", device, "--store", plan.store_url, "--payload", payload),
-        logs / f"recover{name}.log",
+def _recover(plan: RunPlan, payload: str, say: Say) -> None:
+    done = _run(
+        command(
+            *("recover", plan.device(payload), "--store", plan.store_url, "--payload", payload)
+        ),
+        plan.folder / "logs" / f"recover-{payload}.log",
     )
-    for line in recovered.stdout.strip().splitlines():
+    lines = done.stdout.strip().splitlines()
+    for line in lines if len(plan.payloads) == 1 else lines[:1]:
         say(line)
-    report = plan.folder / f"audit{name}.json"
+    if done.returncode not in (Exit.OK, Exit.FAILED):
+        raise OverflightError(f"the recovery failed: {_last(done.stderr)}")
+
+
+def _audit(plan: RunPlan, say: Say) -> tuple[dict[str, Any], int]:
+    devices = [plan.device(payload) for payload in plan.payloads]
+    report = plan.folder / "audit.json"
     done = _run(
         command(
             *("audit", "--session", plan.session, "--store", plan.store_url),
-            *("--vault", device / "vault", "--record", device / "record.jsonl"),
-            *("--payload", payload, "--html", plan.folder / f"audit{name}.html"),
+            *("--vault", *(device / "vault" for device in devices)),
+            *("--record", *(device / "record.jsonl" for device in devices)),
+            *("--payload", *plan.payloads, "--html", plan.folder / "audit.html"),
             *("--report", report),
         ),
-        logs / f"audit{name}.log",
+        plan.folder / "logs" / "audit.log",
     )
     say(done.stdout.rstrip())
     if not report.is_file():
-        raise OverflightError(f"the audit failed: {done.stderr.strip().splitlines()[-1:]}")
+        raise OverflightError(f"the audit failed: {_last(done.stderr)}")
+    say(f"The whole report: {plan.folder / 'audit.html'}")
     return json.loads(report.read_text(encoding="utf-8")), done.returncode
 
 
-def summarise(
-    plan: RunPlan, tally: Tally, reports: list[tuple[dict[str, Any], int]]
-) -> dict[str, Any]:
-    """Return the object that ``--json`` prints; numbers of a fleet are sums."""
-    counts = {key: sum(int(report.get(key) or 0) for report, _ in reports) for key in COUNTED}
-    verdicts = [str(report.get("verdict")) for report, _ in reports]
-    verdict = next(
-        (worst for worst in ("split broken", "can't tell") if worst in verdicts), "split held"
-    )
+def summarise(plan: RunPlan, tally: Tally, report: dict[str, Any]) -> dict[str, Any]:
+    """Return the object that ``--json`` prints; of a fleet, lists and sums."""
     many = len(plan.payloads) > 1
     flights = [str(tally.payloads.get(name, {}).get("flight", "")) for name in plan.payloads]
+    counts = {key: int(report.get(key) or 0) for key in COUNTED}
     return {
         "payload": list(plan.payloads) if many else plan.payloads[0],
         "flight": flights if many else flights[0],
-        "sent": counts["sent"],
-        "crossed": counts["crossed"],
-        "stored": counts["stored"],
+        **{key: counts[key] for key in COUNTED[:3]},
         "receipted": tally.total("receipted_through"),
-        "lost": counts["lost"],
-        "duplicates": counts["duplicates"],
-        "quarantined": counts["quarantined"],
-        "refused": counts["refused"],
-        "bytes_crossed": counts["bytes_crossed"],
-        "images_kept": counts["images_kept"],
-        "bytes_kept": counts["bytes_kept"],
-        "unexplained_bytes": counts["unexplained_bytes"],
-        "verdict": verdict,
+        **{key: counts[key] for key in COUNTED[3:]},
+        "verdict": str(report.get("verdict")),
         "session_file": str(plan.session),
         "store": plan.store_url,
-        "vault": str(plan.device(plan.payloads[0]) / "vault"),
+        "vault": str(
+            plan.device(plan.payloads[0]) / "vault" if not many else plan.folder / "device"
+        ),
     }
+
+
+def _last(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
 
 
 def _run(words: list[str], log: Path) -> subprocess.CompletedProcess[str]:
