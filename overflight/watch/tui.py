@@ -134,6 +134,8 @@ class WatchApp(App[None]):
 
     def flush(self) -> None:
         """Show what came since the last time, in one go."""
+        if not self.query("#state"):
+            return  # the screen is being taken down
         with self._lock:
             batches, self._incoming = self._incoming, []
         entries: list[Entry] = []

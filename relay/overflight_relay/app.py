@@ -17,14 +17,14 @@ from typing import NamedTuple
 import msgspec
 
 from overflight_contract.commandline import HostPort
-from overflight_contract.errors import OverflightError, UnavailableError
+from overflight_contract.errors import InputError, OverflightError, UnavailableError
 from overflight_contract.session import SessionWriter
 from overflight_relay.control import VERSION, ControlServer, build_app, control_server, started
 from overflight_relay.guard import Limits
 from overflight_relay.hub import Hub
 from overflight_relay.link.control import LinkControl
 from overflight_relay.link.model import Profile
-from overflight_relay.listeners import Listener, TlsFiles, check_exposure
+from overflight_relay.listeners import Listener, TlsFiles, check_exposure, is_public
 from overflight_relay.ruleset import RuleSet
 from overflight_relay.server import RelayServer
 from overflight_relay.tap import CaptureError, Tap
@@ -65,6 +65,7 @@ async def run_relay(settings: RelaySettings, *, announce: bool = True) -> None:
         credentials=bool(settings.credentials),
         insecure=settings.insecure,
     )
+    _check_control(settings)
     loop = asyncio.get_running_loop()
     rules = settings.rules or RuleSet()
     writer = _open_session(settings, rules)
@@ -103,6 +104,15 @@ async def run_relay(settings: RelaySettings, *, announce: bool = True) -> None:
         raise OverflightError(str(group.exceptions[0])) from group
     except* OverflightError as group:
         raise group.exceptions[0] from None
+
+
+def _check_control(settings: RelaySettings) -> None:
+    control = settings.control
+    if control is not None and is_public(control.host) and not settings.insecure:
+        raise InputError(
+            f"the control port {control} could be read from outside; "
+            "use a loopback address, or say --insecure"
+        )
 
 
 def _calm_collector() -> None:

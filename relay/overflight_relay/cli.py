@@ -19,6 +19,7 @@ from overflight_relay.guard import Limits
 from overflight_relay.link.profiles import load_profile
 from overflight_relay.listeners import TlsFiles, parse_listener
 from overflight_relay.ruleset import load_rules
+from overflight_relay.token_file import read_token
 from overflight_relay.upstream import parse_upstream
 
 _LIMITS = Limits()
@@ -91,10 +92,10 @@ def _add_path(run: argparse.ArgumentParser) -> None:
         help="where status, metrics and live tap are served; off for none",
     )
     group.add_argument(
-        "--control-token",
-        default="",
-        metavar="TOKEN",
-        help="what who changes something has to show (default: a new one, left for this user)",
+        "--control-token-file",
+        type=Path,
+        metavar="FILE",
+        help="holds the token that changes need (default: a new one, left for this user)",
     )
 
 
@@ -208,7 +209,7 @@ def settings_from(args: argparse.Namespace) -> RelaySettings:
         rotate_bytes=args.rotate_size,
         rotate_s=args.rotate_time,
         control=control,
-        token=args.control_token,
+        token="" if args.control_token_file is None else read_token(args.control_token_file),
         link=load_profile(args.link),
         seed=args.seed,
         limits=Limits(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from overflight_contract.commandline import duration_s, subcommand
 from overflight_relay.control_client import ControlClient
 from overflight_relay.link.profiles import load_profile
+from overflight_relay.token_file import read_token
 
 DEFAULT_URL = "http://127.0.0.1:18830"
 
@@ -58,7 +60,10 @@ def _common(parser: argparse.ArgumentParser) -> None:
 def _link_options(link: argparse.ArgumentParser) -> None:
     link.add_argument("profile", nargs="?", help="a profile by name, or a file")
     link.add_argument(
-        "--token", default="", help="control token (default: the one that the relay left)"
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="holds the control token (default: the one that the relay left for this user)",
     )
     link.add_argument(
         "--latency", type=duration_s, metavar="DURATION", help="one way, both directions"
@@ -106,7 +111,8 @@ def _usage(args: argparse.Namespace) -> int:
 
 
 def _link(args: argparse.Namespace) -> int:
-    client = ControlClient(args.relay, args.token)
+    token = "" if args.token_file is None else read_token(args.token_file)
+    client = ControlClient(args.relay, token)
     change = _change(args)
     answer = client.put("/api/v1/link", change) if change else client.get("/api/v1/link")
     if args.json:

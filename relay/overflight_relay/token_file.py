@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from overflight_contract.commandline import HostPort
+from overflight_contract.errors import InputError
 
 
 def token_path(control: HostPort) -> Path:
@@ -32,6 +33,17 @@ def forget_token(control: HostPort) -> None:
     """Remove the token."""
     with contextlib.suppress(OSError):
         token_path(control).unlink()
+
+
+def read_token(path: Path) -> str:
+    """Return the token in a file; raises `InputError` where there is none."""
+    try:
+        token = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"can't read the control token {path}: {error}") from error
+    if not token:
+        raise InputError(f"the control token {path} is empty")
+    return token
 
 
 def find_token(control: HostPort) -> str:
