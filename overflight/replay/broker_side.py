@@ -125,17 +125,26 @@ class BrokerSide:
         if not self._turns:
             self._diverge(None, view, ())
             return []
-        turn = self._turns[0]
+        turn = self._expected(view)
         self._learn_flight(turn.said, view)
         differences = compare(turn.said, view, self._ignored, self._rewriter)
         if differences:
             self._diverge(turn.said, view, differences)
             return []
-        self._turns.pop(0)
+        self._turns.remove(turn)
         self.progress.matched += 1
         if view.packet_id is not None:
             self._done[view.packet_id] = turn
         return self._answer(turn, view)
+
+    def _expected(self, view: PacketView) -> Turn:
+        """Return the recorded packet that this one has to be like."""
+        if "order" in self._ignored and view.type == "publish":
+            key = _message_key(view, Rewriter())
+            for turn in self._turns:
+                if turn.said.type == "publish" and _message_key(turn.said, self._rewriter) == key:
+                    return turn
+        return self._turns[0]
 
     def _diverge(
         self,
@@ -176,3 +185,9 @@ class BrokerSide:
         if not self._flights:
             return payload
         return _FLIGHT.sub(lambda found: self._flights.get(found.group(), found.group()), payload)
+
+
+def _message_key(view: PacketView, rewriter: Rewriter) -> tuple[str, object]:
+    """Return what names a message: its topic, and its seq or else its bytes."""
+    seq = getattr(view.message, "seq", None)
+    return rewriter.topic(view.topic or ""), view.body if seq is None else seq

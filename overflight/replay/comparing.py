@@ -30,6 +30,7 @@ IGNORABLE: Final[dict[str, str]] = {
     "keep-alive": "the keep-alive of CONNECT",
     "properties": "properties of MQTT 5",
     "values": "all of a message but its topic and seq",
+    "order": "in which order messages come",
 }
 DEFAULT_IGNORED: Final = frozenset({"packet-id", "flight"})
 _TIMES: Final = ("measured_at", "held_from")

@@ -16,7 +16,7 @@ from overflight.replay.timeline import Cue, Raw, Timeline
 from overflight_contract.dissect import PacketView
 from overflight_contract.mqtt import Connect, Publish, Subscribe, Unsubscribe
 
-_YIELD_EVERY: Final = 200
+_YIELD_EVERY: Final = 20
 
 
 class Player:
@@ -110,6 +110,7 @@ class Player:
                 self.clock.seek(start_ns)
                 scene = None
             number += 1
+            self._timeline.burst = self.clock.speed is None and not self.clock.paused
             if not self._is_due(number) and not await self._wait_for(cue.position_ns, number):
                 return self._taken_seek()
             await self._play(cue)
@@ -213,13 +214,14 @@ class Player:
     async def _recorded(self, connection: int, raw: Raw) -> None:
         number = FLAT if self._manner.flat else connection
         client = self._connections.ready(number) or await self._connections.client(number)
-        if client.full:
-            await client.wait()
-        if client.lost is not None:
-            self.report.not_sent += 1
-            return
-        client.publish_recorded(raw.data, raw.version)
         report = self.report
-        report.packets += 1
-        report.messages += 1
-        report.bytes += len(raw.data)
+        for packet in raw.packets:
+            if client.full:
+                await client.wait()
+            if client.lost is not None:
+                report.not_sent += 1
+                continue
+            client.publish_recorded(packet, raw.version)
+            report.packets += 1
+            report.messages += 1
+            report.bytes += len(packet)

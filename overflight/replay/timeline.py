@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from overflight_contract.dissect import Dissector, PacketView
 from overflight_contract.filters import Predicate
@@ -29,10 +29,17 @@ _PLAYED = frozenset(
 
 
 class Raw(NamedTuple):
-    """A PUBLISH that can be sent as it was recorded: no alias, not retained, nothing to change."""
+    """Messages that can be sent as they were recorded: no alias, not retained, unchanged.
 
-    data: bytes
+    One, or, in a burst, several that follow each other on one connection.
+    """
+
+    packets: list[bytes]
     version: int
+
+
+MAX_RUN: Final = 200
+"""Messages of a burst that are handed over at once."""
 
 
 class Cue(NamedTuple):
@@ -44,6 +51,10 @@ class Cue(NamedTuple):
     connection: int
     view: PacketView | Raw | None
     """The packet; `None` says that the connection was closed."""
+
+
+_Wanted = tuple[int, int, PacketView | bytes | None, int]
+"""Time, connection, what it is, and, of the bytes of a plain message, the version."""
 
 
 @dataclass(frozen=True)
@@ -85,18 +96,28 @@ class Timeline:
         self._items = items
         self._selection = selection
         self.left_out = LeftOut()
+        self.burst = False
+        """Whether messages may come several at once: the player says so while times do not count."""
 
     def cues(self) -> Iterator[Cue]:
         """Yield all cues in order, those before ``--from`` too (at positions below 0).
 
         What lies before is not played but makes the state that the clients are in by then.
         """
-        chosen = self._selection
         self.left_out = LeftOut()
+        chosen = self._selection
+        limits = (chosen.from_ns, chosen.until_ns, chosen.count, chosen.gap_ns)
+        if limits == (None, None, None, None):
+            return self._all(self._wanted())
+        return self._within(self._wanted())
+
+    def _within(self, wanted: Iterator[_Wanted]) -> Iterator[Cue]:
+        chosen = self._selection
         position, before_ns, count = 0, None, 0
-        for at_ns, connection, view in self._wanted():
+        for at_ns, connection, what, version in wanted:
             if chosen.until_ns is not None and at_ns >= chosen.until_ns:
                 return
+            view = Raw([what], version) if isinstance(what, bytes) else what
             if chosen.from_ns is not None and at_ns < chosen.from_ns:
                 yield Cue(at_ns - chosen.from_ns, at_ns, connection, view)
                 continue
@@ -110,7 +131,36 @@ class Timeline:
             if chosen.count is not None and count >= chosen.count:
                 return
 
-    def _wanted(self) -> Iterator[tuple[int, int, PacketView | Raw | None]]:
+    def _all(self, wanted: Iterator[_Wanted]) -> Iterator[Cue]:
+        """Yield cues without limits; in a burst, plain messages several at once."""
+        begins_ns: int | None = None
+        position = 0
+        run: list[bytes] = []
+        run_of = (0, 0)
+        for at_ns, connection, what, version in wanted:
+            if begins_ns is None:
+                begins_ns = at_ns
+            if run and ((connection, version) != run_of or not self.burst or len(run) == MAX_RUN):
+                yield Cue(position, begins_ns + position, run_of[0], Raw(run, run_of[1]))
+                run = []
+            if isinstance(what, bytes):
+                run.append(what)
+                if len(run) > 1:
+                    continue
+                position, run_of = max(position, at_ns - begins_ns), (connection, version)
+                if not self.burst:
+                    yield Cue(position, at_ns, connection, Raw(run, version))
+                    run = []
+                continue
+            if run:
+                yield Cue(position, begins_ns + position, run_of[0], Raw(run, run_of[1]))
+                run = []
+            position = max(position, at_ns - begins_ns)
+            yield Cue(position, at_ns, connection, what)
+        if run:
+            yield Cue(position, (begins_ns or 0) + position, run_of[0], Raw(run, run_of[1]))
+
+    def _wanted(self) -> Iterator[_Wanted]:
         dissector = Dissector()
         raw = self._selection.raw and self._selection.only is None
         versions: dict[int, int] = {}
@@ -118,19 +168,19 @@ class Timeline:
             if isinstance(item, SessionPacket):
                 version = versions.get(item.connection)
                 if version is not None and raw and _is_raw(item, version):
-                    yield item.crossed_at_ns, item.connection, Raw(item.data, version)
+                    yield item.crossed_at_ns, item.connection, item.data, version
                     continue
                 view = dissector.view(item)
                 if view.type == "connect" and view.version is not None:
                     versions[item.connection] = view.version
                 if self._is_played(item, view):
-                    yield item.crossed_at_ns, item.connection, view
+                    yield item.crossed_at_ns, item.connection, view, 0
             elif isinstance(item, ConnectionOpened):
                 dissector.opened(item.connection, opaque=item.tls == "passthrough")
             elif isinstance(item, ConnectionClosed):
                 dissector.closed(item.connection)
                 versions.pop(item.connection, None)
-                yield item.at_ns, item.connection, None
+                yield item.at_ns, item.connection, None, 0
 
     def _whole(self) -> Iterator[Item]:
         """Yield the items, with packets that were captured in pieces put together again."""

@@ -209,6 +209,21 @@ def test_rules_say_what_need_not_be_as_recorded():
         assert (payload.side.divergence is None) == same, ignored
 
 
+def test_messages_may_come_in_any_order_where_that_is_ignored():
+    def said(seq, packet_id):
+        return Publish(topic=TOPIC, payload=position(seq, LIVE), qos=1, packet_id=packet_id)
+
+    strict, lenient = Payload(), Payload(ignored=DEFAULT_IGNORED | {"order"})
+    for payload in (strict, lenient):
+        payload.until_published()
+        payload.say(said(2, 30))
+    assert strict.side.divergence is not None
+    assert PubAck(packet_id=31) in lenient.say(said(1, 31))
+    lenient.say(Disconnect())
+    assert lenient.side.finished
+    assert lenient.side.divergence is None
+
+
 def test_nothing_ignored_is_exactly_as_recorded():
     payload = Payload(ignored=ignoring("nothing"))
     for packet in SESSION:

@@ -209,6 +209,35 @@ def test_plain_messages_are_played_raw_and_others_taken_apart():
     assert [view.topic for view in views[2:]] == ["t", "t", "t", "t"]
 
 
+def test_in_a_burst_plain_messages_come_several_at_once():
+    items = [connect(), *(publish(n) for n in range(1, 251)), packet(300, Disconnect())]
+    items[3:3] = [packet(2.5, PubAck(packet_id=1), direction=1)]
+    line = timeline(items, raw=True)
+    line.burst = True
+    cues = list(line.cues())
+    sizes = [len(cue.view.packets) if isinstance(cue.view, Raw) else 0 for cue in cues]
+    assert sizes == [0, 200, 50, 0]
+    assert [cue.position_ns / S for cue in cues] == [0, 1, 201, 300]
+    sent = b"".join(b"".join(cue.view.packets) for cue in cues[1:3])
+    assert sent == b"".join(item.data for item in items[1:-1] if item.direction == 0)
+    line.burst = False
+    assert len(list(line.cues())) == 252
+
+
+def test_a_burst_ends_where_another_connection_begins():
+    other = [connect(connection=2), publish(5, connection=2), publish(6)]
+    line = timeline([connect(), publish(1), publish(2), *other], raw=True)
+    line.burst = True
+    found = [(c.connection, c.view and getattr(c.view, "packets", None)) for c in line.cues()]
+    assert [(number, packets and len(packets)) for number, packets in found] == [
+        (1, None),
+        (1, 2),
+        (2, None),
+        (2, 1),
+        (1, 1),
+    ]
+
+
 def test_a_publish_before_any_connect_is_taken_apart():
     (cue,) = timeline([publish(1)], raw=True).cues()
     assert cue.view.topic == "t"
