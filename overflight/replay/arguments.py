@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import tomllib
 from pathlib import Path
 
 from overflight_contract.commandline import duration_s, utc_time
@@ -101,3 +102,18 @@ def secret(path: str | None) -> bytes | None:
         return Path(path).read_bytes().rstrip(b"\r\n")
     except OSError as error:
         raise InputError(f"can't read the password file {path}: {error.strerror}") from error
+
+
+def secrets(path: str | None) -> dict[str, bytes]:
+    """Read passwords by user name from a TOML file (``name = "password"``)."""
+    if path is None:
+        return {}
+    try:
+        found = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"can't read the credentials {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"the credentials {path} are not valid TOML: {error}") from error
+    if not all(isinstance(each, str) for each in found.values()):
+        raise InputError(f'the credentials {path} hold something else than name = "password"')
+    return {name: each.encode() for name, each in found.items()}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -139,6 +141,11 @@ def _who(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("credentials, since sessions hold none")
     group.add_argument("--username", metavar="NAME", help="user name, instead of the recorded")
     group.add_argument("--password-file", metavar="FILE", help="file that holds the password")
+    group.add_argument(
+        "--credentials",
+        metavar="FILE",
+        help='passwords of several users or clients (TOML: name = "password")',
+    )
     group.add_argument("--client-id", default="overflight-replay", help="client id of --flat")
     group.add_argument("--ca-file", metavar="FILE", help="certificates to trust, for mqtts://")
     group.add_argument("--cert-file", metavar="FILE", help="client certificate, for mqtts://")
@@ -193,6 +200,8 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(report.as_dict()))
     else:
         print("\n".join(report.lines()))
+    if report.interrupted:
+        return Exit.INTERRUPTED
     return Exit.OK if report.complete else Exit.FAILED
 
 
@@ -215,6 +224,8 @@ async def _play(
 ) -> Report:
     clock = Clock(args.speed, time.monotonic)
     player = Player(timeline, _target(args), manner, clock)
+    with contextlib.suppress(NotImplementedError):  # no signals on this loop
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, player.interrupt)
     if not args.progress or not sys.stderr.isatty():
         return await player.run()
     with keyboard(player) as keys:
@@ -267,6 +278,7 @@ def _target(args: argparse.Namespace) -> Target:
         tls=tls,
         username=args.username or address.username,
         password=password,
+        passwords=read.secrets(args.credentials),
         version=VERSIONS.get(args.mqtt or ""),
         client_id=args.client_id,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -34,6 +34,8 @@ class Target:
     tls: ssl.SSLContext | None = None
     username: str | None = None
     password: bytes | None = None
+    passwords: Mapping[str, bytes] = field(default_factory=dict)
+    """Passwords by user name or client id, for sessions of several clients."""
     version: Version | None = None
     """Instead of the recorded one; a flat replay takes 3.1.1 without it."""
     client_id: str = ""
@@ -179,9 +181,8 @@ class Connections:
         else:
             recorded = standing.connect
             made = self._manner.rewriter.connect(recorded, version or recorded.version)
-        return msgspec.structs.replace(
-            made, username=target.username or _username(made, target), password=target.password
-        )
+        username, password = _credentials(made, target)
+        return msgspec.structs.replace(made, username=username, password=password)
 
     async def enter(self, scene: Scene) -> None:
         """Bring about the state of a scene: connections, subscriptions, retained values."""
@@ -222,6 +223,9 @@ class Connections:
         await client.settle(SETTLE_S)
 
 
-def _username(made: Connect, target: Target) -> str | None:
-    """Return the user name: the recorded one; with a password given, at least the client id."""
-    return made.username if target.password is None else made.username or made.client_id
+def _credentials(made: Connect, target: Target) -> tuple[str | None, bytes | None]:
+    """Return user name and password; with a password given, the name is at least the client id."""
+    username = target.username or made.username
+    own = target.passwords.get(username or made.client_id)
+    password = target.password if own is None else own
+    return (username if password is None else username or made.client_id), password

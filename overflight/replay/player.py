@@ -68,6 +68,11 @@ class Player:
         self._stopped = True
         self._wake.set()
 
+    def interrupt(self) -> None:
+        """End it early because somebody pressed Ctrl-C; the report says so."""
+        self.report.interrupted = True
+        self.stop()
+
     # running
 
     async def run(self) -> Report:

@@ -51,6 +51,7 @@ class Report:
     restored: int = 0
     """Retained values published again after a seek or at --from."""
     seeks: int = 0
+    interrupted: bool = False
     elapsed_s: float = 0.0
     late_p50_ms: float = 0.0
     late_p99_ms: float = 0.0

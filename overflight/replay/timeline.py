@@ -97,7 +97,7 @@ class Timeline:
         self._selection = selection
         self.left_out = LeftOut()
         self.burst = False
-        """Whether messages may come several at once: the player says so while times do not count."""
+        """Whether messages may come several at once, because their times do not count."""
 
     def cues(self) -> Iterator[Cue]:
         """Yield all cues in order, those before ``--from`` too (at positions below 0).

@@ -348,6 +348,16 @@ def test_the_command_prints_a_report(broker, flight, capsys):
     assert "14 messages on" in capsys.readouterr().out
 
 
+async def test_an_interrupt_ends_it_in_good_order(broker, flight):
+    replay = player(broker, flight, speed=1.0)
+    running = asyncio.create_task(replay.run())
+    await until(lambda: replay.report.messages > 3)
+    replay.interrupt()
+    report = await running
+    assert report.interrupted
+    assert report.acknowledged == report.messages < 50
+
+
 @pytest.mark.parametrize(
     ("words", "status", "says"),
     [

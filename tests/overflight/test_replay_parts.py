@@ -15,12 +15,14 @@ from overflight.replay import arguments as read
 from overflight.replay.cli import build
 from overflight.replay.clock import Clock
 from overflight.replay.comparing import IGNORABLE
+from overflight.replay.connections import Target, _credentials
 from overflight.replay.keyboard import KEYS, keys_in, press
 from overflight.replay.report import Lateness, Report
 from overflight.replay.rewriting import Rewriter, shift_flight
 from overflight.replay.scene import Scene
 from overflight.replay.timeline import Raw, Selection, Timeline
 from overflight_contract import messages
+from overflight_contract.errors import InputError
 from overflight_contract.filters import compile_filter
 from overflight_contract.mqtt import (
     Connect,
@@ -379,6 +381,23 @@ def test_shift_time():
     assert read.shift_of("now", START, START + 90 * S) == dt.timedelta(seconds=90)
     assert read.shift_of("-1h", START, 0) == dt.timedelta(hours=-1)
     assert read.shift_of("2023-02-01T13:00:00Z", START, 0) == dt.timedelta(hours=1)
+
+
+def test_passwords_are_given_anew_by_user_or_client(tmp_path):
+    file = tmp_path / "credentials.toml"
+    file.write_text('HAB-01 = "one"\nuser = "two"\n')
+    target = Target(address=None, password=b"any", passwords=read.secrets(str(file)))
+    for connect, found in (
+        (Connect(client_id="HAB-01"), ("HAB-01", b"one")),
+        (Connect(client_id="HAB-02", username="user"), ("user", b"two")),
+        (Connect(client_id="HAB-03"), ("HAB-03", b"any")),
+    ):
+        assert _credentials(connect, target) == found
+    assert _credentials(Connect(client_id="a", username="b"), Target(None)) == ("b", None)
+    for text in ("x =", "x = 1"):
+        file.write_text(text)
+        with pytest.raises(InputError):
+            read.secrets(str(file))
 
 
 # keys and report
