@@ -233,7 +233,7 @@ def load_scenario(spec: str) -> Scenario:
         raise InputError(f"can't read the scenario {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"the scenario {path} is not valid TOML: {error}") from error
-    missions = _missions(table, path)
+    missions = missions_of(table, path)
     chosen = [m for m in missions if m.payload == payload] if payload else list(missions[:1])
     if not chosen:
         names = ", ".join(mission.payload for mission in missions)
@@ -258,7 +258,8 @@ def _find(place: str) -> Path:
     return path
 
 
-def _missions(table: Mapping[str, Any], path: Path) -> tuple[MissionSpec, ...]:
+def missions_of(table: Mapping[str, Any], path: Path) -> tuple[MissionSpec, ...]:
+    """Return the missions in a scenario's table; `InputError` names `path` and what is wrong."""
     base = {key: value for key, value in table.items() if key not in _HEAD}
     fleet = table.get("missions", [{}])
     if not isinstance(fleet, list) or not fleet:

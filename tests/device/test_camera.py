@@ -2,6 +2,7 @@
 
 import io
 import os
+import subprocess
 import sys
 import time
 
@@ -115,6 +116,18 @@ def test_without_a_position_there_is_nothing_to_draw(camera):
 def test_a_wrong_camera_is_refused_in_one_sentence(spec):
     with pytest.raises(InputError):
         open_camera(spec)
+
+
+def test_a_payload_without_a_camera_loads_no_imaging():
+    code = (
+        "import sys; from overflight_device.sources import open_source;"
+        "from overflight_device.fix import SourceOptions; from overflight_device.camera import *;"
+        "import overflight_device.vault, overflight_device.navigation;"
+        "next(iter(open_source('sim:sounding', SourceOptions()))); open_camera('none');"
+        "print({'numpy', 'PIL', 'piexif'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_no_camera_takes_nothing():

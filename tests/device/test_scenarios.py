@@ -1,6 +1,10 @@
 """Every scenario flies to its end; faults come when they should; wrong files are refused."""
 
+import tomllib
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from overflight_contract.errors import InputError
 from overflight_contract.messages import Fix as FixMode
@@ -8,7 +12,7 @@ from overflight_contract.times import NS_PER_S
 from overflight_device.fix import Fault, FaultKind, Fix, SourceOptions
 from overflight_device.flight.geodesy import measure
 from overflight_device.navigation import Navigator
-from overflight_device.scenario import list_scenarios, load_scenario, scenario_folder
+from overflight_device.scenario import list_scenarios, load_scenario, missions_of, scenario_folder
 from overflight_device.sources import open_source
 
 SCENARIOS = {scenario.name: scenario for scenario in list_scenarios()}
@@ -160,3 +164,36 @@ def test_a_file_of_ones_own_flies_with_a_sounding_beside_it(tmp_path):
     fixes = [e for e in open_source(f"sim:{path}", SourceOptions()) if isinstance(e, Fix)]
     assert fixes[-1].lon_deg > 0.3
     assert scenario_folder().is_dir()
+
+
+@given(
+    key=st.sampled_from(
+        [
+            "duration_s",
+            "fix_every_s",
+            "ground_m",
+            "balloon",
+            "launch",
+            "plan",
+            "wind",
+            "x",
+            "payload",
+        ]
+    ),
+    value=st.recursive(
+        st.none()
+        | st.booleans()
+        | st.floats(allow_nan=False)
+        | st.integers()
+        | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+        max_leaves=6,
+    ),
+)
+def test_any_value_of_any_key_is_flown_or_refused(key, value):
+    table = tomllib.loads(MISSION + "burst_diameter_m = 6\n") | {key: value}
+    try:
+        missions = missions_of(table, scenario_folder() / "mine.toml")
+    except InputError:
+        return
+    assert missions[0].payload
