@@ -76,6 +76,47 @@ def test_an_epoch_that_is_cut_off_at_the_end_is_not_reported() -> None:
     assert times(fixes) == ["12:00:00.000", "12:00:01.000"]
 
 
+def reports(*bodies: str) -> str:
+    """Return a mark for each sentence: the mode where a report was made, else a dot."""
+    decoder = ReceiverDecoder()
+    epochs = decoder._epochs
+    marks: list[str] = []
+    made: list[int] = []
+    original = epochs._report
+    epochs._report = lambda: (made.append(epochs.current.mode), original())[1]  # type: ignore[method-assign]
+    for body in bodies:
+        made.clear()
+        decoder.feed(sentence(body))
+        marks.append(str(made[0]) if made else ".")
+    return "".join(marks)
+
+
+NO_TIME = ["GPGGA,,,,,,0,,,,M,,M,,", "GPGLL,,,,,,V,N", gsa(1), "GPRMC,,V,,,,,,,,,,N"]
+SKY = "GPGSV,1,1,02,01,40,083,46,02,17,308,41"
+
+
+@pytest.mark.parametrize(
+    ("bodies", "marks"),
+    [
+        # While it is not known what comes last, all that is notable is reported.
+        ([rmc("120000"), gga("120000"), gsa(3, 1, 2, 3, 4), SKY], "233."),
+        # Then only what comes last, and what follows it without a time.
+        ([rmc("120000"), gga("120000"), gsa(3, 1), rmc("120001"), gga("120001"), gsa(3, 1), SKY,
+          "GPGST,120001,4,8,4,132,6,7,14", "GPTXT,01,01,02,hello"], "233.3333."),
+        # ZDA has a time, too, and may come last.
+        ([gga("120000"), rmc("120000"), "GPZDA,120000,01,02,2023,,", gga("120001"), rmc("120001"),
+          "GPZDA,120001,01,02,2023,,"], "33...3"),
+        # GLL trails; without a time of its own it still ends an epoch.
+        ([gga("120000"), "GPGLL,,,,,,V,N", gga("120001"), "GPGLL,,,,,,V,N"], "3131"),
+        # A sentence without a time where one belongs: nothing is known any more.
+        ([*NO_TIME, gga("120000"), f"GPGLL,{PLACE},120000,A,A", rmc("120000"), gga("120001")],
+         "11.1333."),
+    ],
+)  # fmt: skip
+def test_which_sentences_make_a_report(bodies: list[str], marks: str) -> None:
+    assert reports(*bodies) == marks
+
+
 def test_what_follows_the_last_time_still_counts() -> None:
     fixes = decode(
         gga("120000"), rmc("120000", speed=""), "GPVTG,90.0,T,,M,10.0,N,18.5,K,A",

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from overflight_device.receivers.epochs import Epochs
+
 _NEW_TIME: Final = 0.01
 CONTINUES: Final = frozenset({"GLL", "ACCURACY"})
 
@@ -18,12 +20,11 @@ CONTINUES: Final = frozenset({"GLL", "ACCURACY"})
 class Cycle:
     """Watches tags and times; `begins` and `ends` say what the newest sentence did.
 
-    `end_known`: it taught what ends an epoch. `doubtful`: it undid what was learned.
+    It tells `epochs` whether it is known what ends an epoch.
     """
 
-    def __init__(self) -> None:
-        self.end_known = False
-        self.doubtful = False
+    def __init__(self, epochs: Epochs) -> None:
+        self._epochs = epochs
         self.begins = False
         self.ends = False
         self._enders: set[str] = set()
@@ -38,7 +39,7 @@ class Cycle:
         registered; `more` says that its series goes on, as in GSV; `adds`, that there is something
         in it.
         """
-        self.begins = self.ends = self.end_known = self.doubtful = False
+        self.begins = self.ends = False
         if tag:
             self._continues = tag in CONTINUES
         for time in times:
@@ -54,7 +55,7 @@ class Cycle:
             if self._continues:
                 self._enders.discard(self._last_tag)
                 self._enders.add(tag)
-                self.end_known = True
+                self._epochs.end_known = True
         stamped = bool(times)
         if (stamped or self._continues) and tag in self._enders and not more:
             self.ends = True
@@ -64,8 +65,8 @@ class Cycle:
     def _learn(self) -> None:
         if self._last_tag and self._last_tag not in self._enders and not self._continues:
             self._enders.add(self._last_tag)
-            self.end_known = True
+            self._epochs.end_known = True
 
     def unsure(self) -> None:
         """A sentence without a time, where one belongs, breaks what was learned."""
-        self.doubtful = True
+        self._epochs.end_known = False

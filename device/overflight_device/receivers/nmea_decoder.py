@@ -30,12 +30,12 @@ Handler = Callable[[Row], Reading]
 
 
 class NmeaDecoder:
-    """Sentences in, readings out. It reads what the epoch knows from `epochs`, never writes it."""
+    """Sentences in, readings out. It reads from `epochs` what is known, and never writes it."""
 
     def __init__(self, epochs: Epochs, gps_time: GpsTime) -> None:
         self._epochs = epochs
         self._stamps = Stamps(gps_time)
-        self._cycle = Cycle()
+        self._cycle = Cycle(epochs)
         self._more = False
         self._used = 0
         self._several_gsa = False
@@ -92,10 +92,6 @@ class NmeaDecoder:
         self._cycle.see(tag, self._stamps.times, more=self._more, adds=adds)
         reading.clear = reading.clear or self._cycle.begins
         reading.report = reading.report or self._cycle.ends
-        if self._cycle.doubtful:
-            self._epochs.end_known = False
-        elif self._cycle.end_known:
-            self._epochs.end_known = True
         self._hold_mode(reading)
 
     def _hold_mode(self, reading: Reading) -> None:
