@@ -40,7 +40,8 @@ def rows(count: int) -> Iterator[tuple[object, ...]]:
         lat, lon = (45.0, -100.0 + seq % 1000 * 0.01) if position else (None, None)
         yield (
             n + 1, payload, FLIGHT, seq, kind, 1, at_ns, at_ns, at_ns,
-            f"overflight/1/{payload}/{kind}", 1, False, False, RAW, None, lat, lon, 18_000.0 if position else None, None,
+            f"overflight/1/{payload}/{kind}", 1, False, False, RAW, None, lat, lon,
+            18_000.0 if position else None, None,
             "3d" if position else None, 9 if position else None, None,
             None if position else 90.0, None if position else 30.0, None if position else 0.1,
             None if position else "float", None, None, None, None,

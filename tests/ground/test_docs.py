@@ -44,3 +44,14 @@ def test_every_table_is_in_the_documentation() -> None:
         assert f"`{table.name}`" in text
     for column in (*metadata.tables["quarantine"].c, *metadata.tables["flights"].c):
         assert f"`{column.name}`" in text or column.name == "id", column.name
+
+
+def test_the_dashboard_asks_for_metrics_that_are_there() -> None:
+    import json
+    import re
+
+    text = (DOCS.parent / "ground" / "grafana.json").read_text("utf-8")
+    assert json.loads(text)["panels"]
+    asked = set(re.findall(r"overflight_ground_([a-z_]+)", text))
+    assert asked <= set(METRICS)
+    assert len(asked) > 12

@@ -139,20 +139,19 @@ class _Batch:
         """Store what memory knows to be new; return what must be looked up."""
         doubtful: list[Accepted] = []
         new: list[Accepted] = []
-        held = self._held
+        held, distrust = self._held, self._distrust
         for item in judged:
-            if not isinstance(item, Accepted):
+            if type(item) is not Accepted:
                 continue
             message = item.message
             key = (item.payload, message.flight)
             state = self._state(key, item.arrival.received_at_ns)
             if message.held_from > held.get(key, 1):
                 held[key] = message.held_from
-            if self._distrust or state.watermark.handled(message.seq):
-                doubtful.append(item)
-            else:
-                state.watermark.add(message.seq)
+            if not distrust and state.watermark.take(message.seq):
                 new.append(item)
+            else:
+                doubtful.append(item)
         self._store_all(new)
         return doubtful
 
@@ -226,7 +225,8 @@ class _Batch:
                 state = FlightState(*key, self._simulated, received_at_ns, received_at_ns)
                 self._flights[key] = state
             touched[key] = state
-        state.last_received_at_ns = max(received_at_ns, state.last_received_at_ns)
+        if received_at_ns > state.last_received_at_ns:
+            state.last_received_at_ns = received_at_ns
         return state
 
 
@@ -253,7 +253,7 @@ def message_row(
         item.payload,
         message.flight,
         message.seq,
-        item.kind.value,
+        item.kind._value_,
         message.held_from,
         item.measured_at_ns,
         arrival.received_at_ns,
@@ -272,7 +272,7 @@ def message_row(
             message.lon_deg,
             message.alt_msl_m,
             message.alt_hae_m,
-            message.fix.value,
+            message.fix._value_,
             message.sats,
             message.hdop,
             *_NO_NAVIGATION,
@@ -284,7 +284,7 @@ def message_row(
         message.track_deg,
         message.speed_mps,
         message.climb_mps,
-        message.phase.value,
+        message.phase._value_,
         *(
             (waypoint.number, waypoint.distance_m, waypoint.bearing_deg)
             if waypoint is not None

@@ -13,15 +13,17 @@ from typing import Final, NamedTuple
 import msgspec
 
 from overflight_contract.errors import ContractError
+from overflight_contract.fastpath import looks_valid
 from overflight_contract.identity import is_flight, is_payload
 from overflight_contract.messages import (
     MAX_SEQ,
+    Navigation,
+    Position,
     Telemetry,
     decode_navigation,
     decode_position,
     decode_receipt,
 )
-from overflight_contract.times import EPOCH
 from overflight_contract.topics import UPWARD, Kind, Topic, parse_topic
 
 
@@ -67,6 +69,8 @@ class _Identity(msgspec.Struct):
 
 
 _identity: Final = msgspec.json.Decoder(_Identity)
+_position: Final = msgspec.json.Decoder(Position)
+_navigation: Final = msgspec.json.Decoder(Navigation)
 _RETAINED_KEPT: Final = 4096
 
 
@@ -84,18 +88,20 @@ def judge(arrival: Arrival) -> Accepted | Rejected | None:
         if kind is Kind.RECEIPT:
             decode_receipt(arrival.raw)
             return None
-        message: Telemetry = (
-            decode_position(arrival.raw)
-            if kind is Kind.POSITION
-            else decode_navigation(arrival.raw)
-        )
+        message = _decode(kind, arrival.raw)
     except ContractError as error:
         flight, seq = _identify(arrival.raw) if kind in UPWARD else (None, None)
         return Rejected(arrival, text, error.reason, str(error), topic.payload, flight, seq)
-    delta = message.measured_at - EPOCH
-    measured_at_ns = (delta.days * 86_400 + delta.seconds) * 1_000_000_000
-    measured_at_ns += delta.microseconds * 1000
+    # whole milliseconds, so a float has them exactly
+    measured_at_ns = round(message.measured_at.timestamp() * 1000) * 1_000_000
     return Accepted(arrival, topic.payload, kind, text, message, measured_at_ns)
+
+
+def _decode(kind: Kind, raw: bytes) -> Telemetry:
+    """Decode a message; one that the quick check knows to be canonical is not encoded again."""
+    if looks_valid(kind, raw):
+        return _position.decode(raw) if kind is Kind.POSITION else _navigation.decode(raw)
+    return decode_position(raw) if kind is Kind.POSITION else decode_navigation(raw)
 
 
 @functools.lru_cache(maxsize=_RETAINED_KEPT)

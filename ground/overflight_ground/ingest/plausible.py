@@ -139,14 +139,17 @@ def distance_m(a: Place, b: Place) -> float:
 
 
 def _reachable(a: Place, b: Place) -> bool:
+    if EARTH_M * (abs(b.lat - a.lat) + abs(b.lon - a.lon)) <= SLACK_M:
+        return True  # the way along parallel and meridian is never the shorter one
     return distance_m(a, b) <= SLACK_M + JET_MPS * abs(b.at_ns - a.at_ns) / NS_PER_S
 
 
 def _leaps(place: Place, track: Track) -> bool:
-    references = [p for p in (track.newest, track.latest_arrived) if p is not None]
-    if not references:
+    nearest, other = track.newest, track.latest_arrived
+    if nearest is None or other is None:
         return False
-    nearest = min(references, key=lambda p: abs(p.at_ns - place.at_ns))
+    if abs(other.at_ns - place.at_ns) < abs(nearest.at_ns - place.at_ns):
+        nearest = other
     return not _reachable(nearest, place)
 
 
@@ -154,7 +157,8 @@ def _believe(place: Place, track: Track) -> None:
     if track.newest is None or place.at_ns >= track.newest.at_ns:
         track.newest = place
     track.latest_arrived = place
-    track.doubted.clear()
+    if track.doubted:
+        track.doubted.clear()
 
 
 def _doubt(place: Place, track: Track) -> None:

@@ -47,6 +47,18 @@ class Watermark:
         elif not self.handled(seq):
             self._insert(seq)
 
+    def take(self, seq: int) -> bool:
+        """Count `seq` as handled; tell whether it was not before."""
+        if seq == self.through + 1:
+            self.through = seq
+            if self._starts:
+                self._absorb()
+            return True
+        if self.handled(seq):
+            return False
+        self._insert(seq)
+        return True
+
     def hold(self, held_from: int) -> int:
         """Take the payload's word that it holds nothing below `held_from`.
 
