@@ -2,6 +2,7 @@
 
 import { Ring } from "./ring.js";
 import { touch } from "./signals.js";
+import { when } from "./when.js";
 
 export const WIRE_LINES = 5000;
 
@@ -95,8 +96,9 @@ export function ageS(payload) {
   return payload.age_s ?? NaN;
 }
 
-/** The state now: the ground's word, made worse by silence since. */
+/** The state now: the ground's word, made worse by silence since. A replay knows no lateness. */
 export function stateOf(payload) {
+  if (!when.live) return "ok";
   const said = payload.state ?? "ok";
   if (said !== "ok") return said;
   const rhythm = payload.rhythm_s;

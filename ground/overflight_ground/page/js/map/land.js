@@ -46,14 +46,15 @@ function piece(type, coordinates, outline) {
 export function drawBase(context, eye, { moving, layers, time, backdrop }) {
   const projection = eye.projection();
   const path = geoPath(projection, context);
-  context.clearRect(0, 0, eye.width, eye.height);
+  context.fillStyle = colour("space");
+  context.fillRect(0, 0, eye.width, eye.height);
   backdrop(context, eye);
   const map = maps[wantsFine(eye, moving) ? "fine" : "coarse"] ?? maps.coarse;
   if (map) drawLand(context, path, eye, map);
   context.strokeStyle = colour("graticule");
   context.lineWidth = 1;
   stroke(context, path, graticule(eye));
-  if (layers.has("night")) drawNight(context, path, time);
+  if (layers.has("night")) drawNight(context, path, time, moving);
 }
 
 const wantsFine = (eye, moving) => Boolean(maps.fine) && (!moving || eye.k > 2500);
@@ -124,13 +125,16 @@ function range(from, to, step) {
   return values;
 }
 
+const TWILIGHTS = [[89.2, 0.16], [84, 0.12], [78, 0.1], [72, 0.1]]; // degrees from the midnight point, darkness
+const FEW = [[89.2, 0.2], [78, 0.24]];
+
 /** Night, and the three twilights as steps towards it. */
-function drawNight(context, path, time) {
+function drawNight(context, path, time, moving) {
   const [lat, lon] = subsolar(time);
   const circle = geoCircle().center([wrap(lon + 180), -lat]).precision(3);
   context.fillStyle = colour("night");
   const share = isLight() ? 0.6 : 1;
-  for (const [radius, alpha] of [[89.2, 0.16], [84, 0.12], [78, 0.1], [72, 0.1]]) {
+  for (const [radius, alpha] of moving ? FEW : TWILIGHTS) {
     context.globalAlpha = alpha * share;
     context.beginPath();
     path(circle.radius(radius)());

@@ -33,7 +33,7 @@ export function buildMap(element) {
   root = element;
   for (const name of ["base", "tracks", "marks"]) {
     const canvas = h("canvas", { class: `layer ${name}`, "aria-hidden": "true" });
-    layers[name] = canvas.getContext("2d");
+    layers[name] = canvas.getContext("2d", { alpha: name !== "base" }); // opaque: cheaper to put together
     root.append(canvas);
   }
   const stage = h("div", { class: "stage", tabindex: "0", role: "application", "aria-roledescription": "map", "aria-label": "Map. Arrow keys move, plus and minus zoom, g follows. The positions are also in a table: key 4." });

@@ -226,7 +226,7 @@ function drawPrediction(context, eye, path, placeOf) {
       context.globalAlpha = 1;
     }
     const at = eye.place(point.lat_deg, point.lon_deg);
-    if (at) label(context, at, point.label ?? `+${Math.round(point.hours)} h`, "accent");
+    if (at) label(context, [at[0], at[1] + 15], point.label ?? `+${Math.round(point.hours)} h`, "accent");
   }
 }
 

@@ -140,7 +140,7 @@ function make(name) {
   const height = h("span", { class: "height" });
   const age = h("span", { class: "age" });
   const element = h("li", { class: "fleet-row", role: "option", id: `payload-${name}`, onclick: () => select(name) }, sign, h("span", { class: "name" }, name), canvas, height, age);
-  return { element, sign, canvas, height, age, drawn: 0, key: "" };
+  return { element, sign, canvas, height, age, drawn: -Infinity, key: "" };
 }
 
 /** Altitude over the flight, at most every two seconds. */
