@@ -14,7 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from overflight_ground.broker import EmbeddedBroker
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 
 class Heard(NamedTuple):

@@ -41,6 +41,7 @@ def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("project")
     for name, text in BLOCK.findall(TUTORIAL):
         (folder / name).write_text(text)
+    (folder / "test_asyncio.py").write_text(ASYNCIO)
     (folder / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\n")
     done = pytest_in(folder, "--update-sessions", "test_tracker.py")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -54,6 +55,18 @@ def test_the_tutorial_runs(project):
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"\b1\d passed", done.stdout), done.stdout
 
+
+ASYNCIO = """
+import pytest
+
+
+@pytest.mark.asyncio
+@pytest.mark.session("flight.mcap")
+async def test_with_pytest_asyncio(replayed):
+    await replayed.play_async()
+    replayed.assert_all_played()
+    replayed.assert_nothing_else_crossed()
+"""
 
 FAILING = """
 import pytest
