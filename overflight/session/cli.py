@@ -10,14 +10,15 @@ from typing import Any
 import msgspec
 
 from overflight.session import report
+from overflight.session.change_cli import FILE_HELP, add_commands
+from overflight.session.diff import compare, comparison_text
 from overflight.session.export import export, exports
 from overflight.session.info import WHOLE_UP_TO, Reading, notes, summarise
-from overflight.session.views import add_options, open_path, selection_of
+from overflight.session.views import Selection, add_options, open_path, selection_of
 from overflight.watch import observe
 from overflight_contract.commandline import Exit, subcommand
+from overflight_contract.filters import compile_filter
 from overflight_contract.session.verify import verify_session
-
-_FILE_HELP = "session file (.mcap), also one being written or cut off, or a folder of them"
 
 
 def build(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +28,8 @@ def build(parser: argparse.ArgumentParser) -> None:
     _build_verify(commands)
     _build_export(commands)
     observe.add(commands)
+    _build_diff(commands)
+    add_commands(commands)
 
 
 Commands = Any
@@ -40,7 +43,7 @@ def _build_info(commands: Commands) -> None:
         run=_info,
         examples=("overflight session info flight.mcap", "overflight session info --json run/"),
     )
-    parser.add_argument("file", metavar="FILE", help=_FILE_HELP)
+    parser.add_argument("file", metavar="FILE", help=FILE_HELP)
     parser.add_argument(
         "--full",
         action="store_true",
@@ -74,7 +77,7 @@ def _build_verify(commands: Commands) -> None:
         run=_verify,
         examples=("overflight session verify flight.mcap",),
     )
-    parser.add_argument("file", metavar="FILE", help=_FILE_HELP)
+    parser.add_argument("file", metavar="FILE", help=FILE_HELP)
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
@@ -105,7 +108,7 @@ def _build_export(commands: Commands) -> None:
         ),
     )
     parser.description = f"{parser.description}\n\nformats:\n{lines}"
-    parser.add_argument("file", metavar="FILE", help=_FILE_HELP)
+    parser.add_argument("file", metavar="FILE", help=FILE_HELP)
     parser.add_argument(
         "--format", metavar="FORMAT", help="format (see above); else the suffix of -o says"
     )
@@ -142,6 +145,38 @@ def _export(args: argparse.Namespace) -> int:
     for text in damage:
         print(f"overflight: {text}", file=sys.stderr)
     return Exit.FAILED if damage else Exit.OK
+
+
+def _build_diff(commands: Commands) -> None:
+    parser = subcommand(
+        commands,
+        "diff",
+        "compare two sessions by what was said; exit status 1 where they differ",
+        run=_diff,
+        examples=("overflight session diff recorded.mcap replayed.mcap",),
+    )
+    parser.description = (
+        f"{parser.description}\n\nEach client's packets are compared one by one, both ways. Times,"
+        "\npacket ids and DUP flags do not count."
+    )
+    parser.add_argument("left", metavar="FILE", help=FILE_HELP)
+    parser.add_argument("right", metavar="FILE", help=FILE_HELP)
+    parser.add_argument("--exact", action="store_true", help="packet ids and DUP flags count too")
+    parser.add_argument(
+        "--filter", metavar="FILTER", help="compare only packets that fit, as 'type == publish'"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def _diff(args: argparse.Namespace) -> int:
+    selection = Selection(matches=None if args.filter is None else compile_filter(args.filter))
+    with open_path(args.left) as left, open_path(args.right) as right:
+        found = compare(left, right, selection, exact=args.exact)
+    if args.json:
+        _print_json(found.as_dict())
+    else:
+        sys.stdout.write(comparison_text(args.left, args.right, found))
+    return Exit.OK if found.same else Exit.FAILED
 
 
 def _print_json(value: Any) -> None:

@@ -23,8 +23,12 @@ _MAX_CHUNK_BYTES: Final = 1 << 31
 class Catalogue:
     """Chunks and metadata of one file."""
 
-    def __init__(self, fd: int) -> None:
-        """Read it; raise `McapError` where the file does not begin as an MCAP file does."""
+    def __init__(self, fd: int, *, salvage: bool = False) -> None:
+        """Read it; raise `McapError` where the file does not begin as an MCAP file does.
+
+        With `salvage` neither beginning nor summary are needed: chunks are looked for by how they
+        begin, and all that was passed over is named in `damage`.
+        """
         self._fd = fd
         self.profile = ""
         self.library = ""
@@ -39,9 +43,15 @@ class Catalogue:
         self.closed = False
         self.damage: list[str] = []
         size = os.fstat(fd).st_size
-        self.first_chunk = self._read_prefix(min(size, _PREFIX_BYTES))
+        try:
+            self.first_chunk = self._read_prefix(min(size, _PREFIX_BYTES))
+        except McapError as error:
+            if not salvage:
+                raise
+            self.damage.append(f"the beginning of the file is damaged: it {error}")
+            self.first_chunk = 0
         self.data_end = self.first_chunk
-        if not self._read_summary(size):
+        if salvage or not self._read_summary(size):
             for entry, end in self._scan(self.data_end, size):
                 self.entries.append(entry)
                 self.data_end = end

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, Self
 from overflight_contract.errors import InputError
 from overflight_contract.session import layout
 from overflight_contract.session.capture import session_files
+from overflight_contract.session.catalogue import Catalogue
 from overflight_contract.session.follow import Follower
 from overflight_contract.session.mcap import ChunkEntry, McapError
 from overflight_contract.session.model import (
@@ -42,8 +43,11 @@ class Connection(NamedTuple):
 class SessionFile:
     """One file of a session, with its journal as it is now."""
 
-    def __init__(self, path: Path) -> None:
-        """Open `path`; raises `InputError` where it is no session file."""
+    def __init__(self, path: Path, *, salvage: bool = False) -> None:
+        """Open `path`; raises `InputError` where it is no session file.
+
+        With `salvage` it may be damaged anywhere: what can be read is (see `Catalogue`).
+        """
         self.path = path
         segments = read_segments(path)
         try:
@@ -51,7 +55,9 @@ class SessionFile:
         except OSError as error:
             raise InputError(f"can't read the session {path}: {error.strerror}") from error
         try:
-            self.catalogue = read_catalogue(path, self._fd)
+            self.catalogue = (
+                Catalogue(self._fd, salvage=True) if salvage else read_catalogue(path, self._fd)
+            )
             self.tail = join_tail(self.catalogue, segments)
         except BaseException:
             os.close(self._fd)
@@ -137,12 +143,17 @@ class SessionReader:
     says what could not be read; it grows while the session is read through.
     """
 
-    def __init__(self, path: Path, *, follow: bool = False, poll_s: float = 0.05) -> None:
-        """Open a file or a folder; `follow` goes on with what is written, until it is closed."""
+    def __init__(
+        self, path: Path, *, follow: bool = False, poll_s: float = 0.05, salvage: bool = False
+    ) -> None:
+        """Open a file or a folder; `follow` goes on with what is written, until it is closed.
+
+        `salvage` reads what is left of files that are damaged anywhere.
+        """
         self.path = path
         self._follow = follow
         self._poll_s = poll_s
-        self.files = [SessionFile(file) for file in _files_of(path)]
+        self.files = [SessionFile(file, salvage=salvage) for file in _files_of(path)]
 
     def __iter__(self) -> Iterator[Item]:
         if self._follow:
