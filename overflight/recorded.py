@@ -36,7 +36,7 @@ class SessionMessage(NamedTuple):
     """When it crossed, UTC."""
     topic: str
     payload: str | None
-    """Name of the payload (the flying one), where the topic tells it."""
+    """Name of the payload (the flying one), by topic, else by connection."""
     data: bytes
     """The bytes that were published."""
     message: Message | None
