@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -185,8 +186,20 @@ def browser() -> Iterator[Any]:
         started.close()
 
 
-@pytest.fixture
-def tab(browser: Any, system: System) -> Iterator[Tab]:
+@contextmanager
+def _opened(browser: Any, system: System) -> Iterator[Tab]:
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark")
     yield Tab(context.new_page(), system)
     context.close()
+
+
+@pytest.fixture
+def opened_tab() -> Callable[..., AbstractContextManager[Tab]]:
+    """Opens a tab for a step of a longer test."""
+    return _opened
+
+
+@pytest.fixture
+def tab(browser: Any, system: System) -> Iterator[Tab]:
+    with _opened(browser, system) as opened:
+        yield opened

@@ -1,21 +1,34 @@
-"""The page when things go wrong, and after the payload was found."""
+"""One flight from before its first message to after it was found, and what goes wrong between."""
 
 from __future__ import annotations
 
 import base64
 import re
 import signal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-
-AXE = Path(__file__).parents[2] / "ground" / "page" / "vendor" / "axe.min.js"
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
-def test_before_anything_is_heard_each_panel_says_what_it_waits_for(tab: Any, system: Any) -> None:
+def test_from_before_the_first_message_to_after_the_recovery(
+    browser: Any, system: Any, opened_tab: Any
+) -> None:
+    steps = (
+        before_anything_is_heard_each_panel_says_what_it_waits_for,
+        a_ground_that_was_killed_is_caught_up_with_without_a_gap,
+        alerts_are_listed_and_acknowledged_by_key,
+        a_dropped_session_is_replayed_on_the_same_screens,
+        what_is_no_session_is_refused_in_words,
+        after_recovery_the_pictures_are_on_the_track_and_in_the_gallery,
+    )
+    for step in steps:
+        with opened_tab(browser, system) as tab:
+            step(tab, system)
+
+
+def before_anything_is_heard_each_panel_says_what_it_waits_for(tab: Any, system: Any) -> None:
     system.start_ground()
     system.start_relay()
     page = tab.open()
@@ -31,7 +44,7 @@ def test_before_anything_is_heard_each_panel_says_what_it_waits_for(tab: Any, sy
     assert tab.errors == []
 
 
-def test_a_ground_that_was_killed_is_caught_up_with_without_a_gap(tab: Any, system: Any) -> None:
+def a_ground_that_was_killed_is_caught_up_with_without_a_gap(tab: Any, system: Any) -> None:
     system.start_payload("sim:transcontinental", "1500", "--for", "14s")
     page = tab.open()
     page.locator("#payload-HAB-01").wait_for(timeout=30_000)
@@ -53,9 +66,7 @@ def test_a_ground_that_was_killed_is_caught_up_with_without_a_gap(tab: Any, syst
     assert gaps <= 120_000
 
 
-def test_alerts_are_listed_and_acknowledged_by_key(
-    tab: Any, system: Any
-) -> None:
+def alerts_are_listed_and_acknowledged_by_key(tab: Any, system: Any) -> None:
     page = tab.open(allowed=True)
     page.locator(".alert-card", has_text="HAB-01").first.wait_for(timeout=60_000)
     page.locator(".fleet-row", has_text=re.compile("late|silent|alert")).first.wait_for()
@@ -78,7 +89,7 @@ DROP = """async ([name, base64]) => {
 }"""
 
 
-def test_a_dropped_session_is_replayed_on_the_same_screens(tab: Any, system: Any) -> None:
+def a_dropped_session_is_replayed_on_the_same_screens(tab: Any, system: Any) -> None:
     system.end("relay")
     page = tab.open(allowed=True)
     page.locator("#payload-HAB-01").wait_for()
@@ -102,7 +113,7 @@ def test_a_dropped_session_is_replayed_on_the_same_screens(tab: Any, system: Any
     assert tab.errors == []
 
 
-def test_what_is_no_session_is_refused_in_words(tab: Any) -> None:
+def what_is_no_session_is_refused_in_words(tab: Any, _system: Any) -> None:
     page = tab.open(allowed=True)
     page.locator("#payload-HAB-01").wait_for()
     page.evaluate(DROP, ["holiday.mcap", base64.b64encode(b"no session").decode()])
@@ -110,9 +121,7 @@ def test_what_is_no_session_is_refused_in_words(tab: Any) -> None:
     page.locator("#mode", has_text="LIVE").wait_for()
 
 
-def test_after_recovery_the_pictures_are_on_the_track_and_in_the_gallery(
-    tab: Any, system: Any
-) -> None:
+def after_recovery_the_pictures_are_on_the_track_and_in_the_gallery(tab: Any, system: Any) -> None:
     page = tab.open()
     page.locator(".split .kept.big", has_text="unknown").wait_for()
     system.run("recover", "device", "--store", "ground.sqlite")
@@ -130,22 +139,3 @@ def test_after_recovery_the_pictures_are_on_the_track_and_in_the_gallery(
     page.locator("dialog.picture button", has_text="Show on the map").click()
     tab.until("o.eye.zoom > 5")
     assert tab.errors == []
-
-
-@pytest.mark.parametrize("scheme", ["dark", "light"])
-@pytest.mark.parametrize("size", [(1440, 900), (800, 480)])
-def test_axe_finds_no_violation(tab: Any, scheme: str, size: tuple[int, int]) -> None:
-    tab.page.set_viewport_size({"width": size[0], "height": size[1]})
-    tab.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    page = tab.open()
-    page.locator("#payload-HAB-01").wait_for(state="attached")
-    tab.until("o.model.tracks.get('HAB-01')?.complete")
-    page.evaluate(AXE.read_text())
-    for key in ("1", "2", "3", "4", "?"):
-        page.keyboard.press(key)
-        if key == "2" and page.locator(".line").first.is_visible():
-            page.locator(".line").first.click()
-        found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
-        assert [
-            (item["id"], [node["html"][:200] for node in item["nodes"]]) for item in found
-        ] == [], key

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+AXE = Path(__file__).parents[2] / "ground" / "page" / "vendor" / "axe.min.js"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -134,6 +137,28 @@ def test_replay_is_always_clear_and_one_key_leads_back(tab: Any) -> None:
     assert tab.errors == []
 
 
+def test_the_wire_is_filtered_by_the_language_of_watch(tab: Any) -> None:
+    page = tab.open()
+    page.locator("#mode", has_text="LIVE").wait_for()
+    tab.until("o.model.hasProvider")
+    page.keyboard.press("\\")
+    page.keyboard.type("type == puback")
+    page.keyboard.press("Enter")
+    lines = page.locator(".wire-rows .line:not([hidden]) .what")
+    tab.until(
+        "[...document.querySelectorAll('.wire-rows .line:not([hidden]) .what')]"
+        ".map((e) => e.textContent).join('') .match(/^(puback)+$/) !== null"
+    )
+    assert lines.count() > 0
+    assert tab.errors == []
+    page.locator("#wire-filter").fill("type = puback")
+    page.keyboard.press("Enter")
+    page.locator(".filter-error", has_text="=").wait_for()
+    page.locator("#wire-filter").fill("")
+    page.keyboard.press("Enter")
+    page.locator(".line .what", has_text="position").first.wait_for()
+
+
 def test_measure(tab: Any) -> None:
     page = tab.open()
     page.locator("#payload-HAB-01").wait_for()
@@ -145,3 +170,21 @@ def test_measure(tab: Any) -> None:
     page.locator("#announce", has_text=re.compile(r"\d km, \d{3}°")).wait_for(state="attached")
     page.keyboard.press("Escape")
     tab.until("!o.view.measure")
+
+
+@pytest.mark.parametrize(("scheme", "size"), [("dark", (1440, 900)), ("light", (800, 480))])
+def test_axe_finds_no_violation(tab: Any, scheme: str, size: tuple[int, int]) -> None:
+    tab.page.set_viewport_size({"width": size[0], "height": size[1]})
+    tab.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page = tab.open()
+    page.locator("#payload-HAB-01").wait_for(state="attached")
+    tab.until("o.model.tracks.get('HAB-01')?.complete")
+    page.evaluate(AXE.read_text())
+    for key in ("1", "2", "3", "4", "?"):
+        page.keyboard.press(key)
+        if key == "2" and page.locator(".line").first.is_visible():
+            page.locator(".line").first.click()
+        found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+        assert [
+            (item["id"], [node["html"][:200] for node in item["nodes"]]) for item in found
+        ] == [], key

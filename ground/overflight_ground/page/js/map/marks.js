@@ -57,7 +57,7 @@ function payloadSpots(eye, placeOf) {
 }
 
 function drawPayload(context, { x, y, n, state, selected }) {
-  const r = selected ? 6.5 : 4;
+  const r = selected ? 6.5 : model.payloads.size > 100 ? 2.8 : 4;
   context.beginPath();
   context.arc(x, y, r, 0, 2 * Math.PI);
   context.fillStyle = state === "stale" ? colour("panel") : trackColour(n);
@@ -203,7 +203,8 @@ function drawPrediction(context, eye, path, placeOf) {
   const prediction = model.predictions.get(view.payload);
   const place = placeOf(model.payloads.get(view.payload), selectedTrack());
   if (!prediction || !place) return;
-  const points = [...prediction.points, ...(prediction.landing ? [{ ...prediction.landing, label: "landing" }] : [])].sort((a, b) => a.hours - b.hours);
+  const points = [...prediction.points, ...(prediction.landing ? [{ ...prediction.landing, label: "landing" }] : [])]
+    .filter((point) => !(Date.parse(point.at) <= place[4])).sort((a, b) => a.hours - b.hours);
   if (!points.length) return;
   const line = [[place[1], place[0]], ...points.map((point) => [point.lon_deg, point.lat_deg])];
   context.strokeStyle = colour("accent");

@@ -66,7 +66,7 @@ function arrange(root) {
   const all = [...model.payloads.values()];
   shown = all.filter((payload) => fits(payload, wanted))
     .map((payload) => [STATES.indexOf(stateOf(payload)), payload.payload])
-    .sort((a, b) => a[0] - b[0] || a[1].localeCompare(b[1])).map(([, name]) => name);
+    .sort((a, b) => a[0] - b[0] || byName(a[1], b[1])).map(([, name]) => name);
   const empty = root.querySelector(".fleet-empty");
   say(title, wanted ? `Fleet (${shown.length} of ${all.length})` : `Fleet (${all.length})`);
   empty.hidden = shown.length > 0;
@@ -76,6 +76,7 @@ function arrange(root) {
   paint();
 }
 
+const byName = new Intl.Collator("en", { numeric: true }).compare; // HAB-9 before HAB-10
 const fits = (payload, wanted) => !wanted || `${payload.payload} ${payload.phase ?? ""} ${STATE_WORDS[stateOf(payload)]}`.toLowerCase().includes(wanted);
 
 /** Make rows for what is in view, drop the rest, fill in what changed. */

@@ -5,6 +5,7 @@ import { refresh } from "../feed.js";
 import { model } from "../model.js";
 import { on } from "../signals.js";
 import { chooseFile } from "./drop.js";
+import { troubleLine } from "./trouble.js";
 
 const COMMAND = "overflight device run sim:sounding";
 
@@ -15,7 +16,7 @@ export function buildWaiting(root) {
   const open = h("p", { class: "soft" }, "or ", button("open a captured session", { class: "plain inline", key: "O", onclick: chooseFile }), "; dropping the file here does the same");
   const again = button("Try again", { onclick: refresh });
   const card = h("div", { class: "card", id: "waiting" }, head, text, command, open, again);
-  root.append(card);
+  root.append(card, troubleLine("map"));
   const sync = () => {
     const failed = !model.loaded && model.troubles.has("fleet");
     card.hidden = model.payloads.size > 0 || (!model.loaded && !failed);
