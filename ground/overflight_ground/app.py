@@ -205,8 +205,11 @@ async def _run_tasks(
         announce = tasks.create_task(_announce(server, server_socket, token), name="announce")
         await stop.wait()
         announce.cancel()
-        background[1].cancel()
+        if subscriber.link is not None:
+            subscriber.link.pause()
         await pipeline.drain(5.0)
+        pipeline.publish_all_receipts()
+        background[1].cancel()
         station.hub.close()
         await shelf.close_all()
         server.should_exit = True

@@ -350,3 +350,23 @@ async def test_states_go_by_the_rhythm(station, intake, arrival, position) -> No
     assert live.state(last_ns + 500_000_000_000) == "stale"
     assert live.state(last_ns, alert=True) == "alert"
     assert math.isclose(live.age_s(last_ns + 1_000_000_000), 1.0)
+
+
+async def test_the_examples_have_the_keys_of_the_answers(client) -> None:
+    from overflight_ground.http.examples import EXAMPLES
+
+    def fits(example, real) -> bool:
+        if isinstance(example, dict) and isinstance(real, dict):
+            return set(example) == set(real) and all(fits(example[k], real[k]) for k in example)
+        if isinstance(example, list) and isinstance(real, list) and example and real:
+            return fits(example[0], real[-1])
+        return True
+
+    for path, example in EXAMPLES.items():
+        real = path.removeprefix("/api/v1/").replace("{payload}", "HAB-01")
+        answer = await get(client, real.replace("{message_id}", "1"))
+        assert fits(example, answer), path
+    described = (await client.get("/api/v1/openapi.json")).json()["paths"]
+    answers = described["/api/v1/payloads"]["get"]["responses"]
+    assert answers["200"]["content"]["application/json"]["example"]["payloads"]
+    assert "application/problem+json" in answers["default"]["content"]

@@ -149,3 +149,17 @@ async def test_what_could_not_be_stored_before_a_stop_is_not_acknowledged(
     assert link.acknowledged == []
     other.close()
     store.close()
+
+
+async def test_a_stop_publishes_what_waits_for_its_turn(intake, link, arrival, position) -> None:
+    made = Pipeline(intake, lambda _outcome: None, schedule=ReceiptSchedule(3600))
+    task = asyncio.create_task(made.run())
+    made.connected(link)
+    for n in (1, 2, 3):
+        made.take(link, numbered(arrival, position, n, n))
+        await until(lambda n=n: len(link.acknowledged) == n)
+    await until(lambda: link.published)
+    made.publish_all_receipts()
+    assert link.published[-1] == ("overflight/1/HAB-01/receipt", 3)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

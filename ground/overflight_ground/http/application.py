@@ -28,6 +28,7 @@ from overflight_ground.http import (
     wire_routes,
 )
 from overflight_ground.http.access import Access
+from overflight_ground.http.examples import with_examples
 from overflight_ground.http.replies import ProblemError, problem
 from overflight_ground.sessions.shelf import Shelf
 from overflight_ground.station import Station
@@ -60,7 +61,7 @@ _HEADERS: Final = (
 
 def create_app(station: Station, token: str, shelf: Shelf | None = None) -> FastAPI:
     """Return the application that serves `station`; `token` is what changes something."""
-    app = FastAPI(
+    app = _Described(
         title="Overflight ground station",
         version=__version__,
         description="Every message that crossed, committed, and at hand in every form.",
@@ -87,6 +88,16 @@ def create_app(station: Station, token: str, shelf: Shelf | None = None) -> Fast
     app.add_middleware(Access, token=token)
     app.add_middleware(SafeHeaders)
     return app
+
+
+class _Described(FastAPI):
+    """Has examples in its OpenAPI description."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the description, made once."""
+        if not self.openapi_schema:
+            self.openapi_schema = with_examples(super().openapi())
+        return self.openapi_schema
 
 
 class SafeHeaders:

@@ -200,10 +200,18 @@ class Pipeline:
                 async with asyncio.timeout(pause_s):
                     await self._receipts.wait()
             self._receipts.clear()
-            link = self.link
-            if link is None:
+            if self.link is None:
                 continue
-            for due in self.schedule.due(loop.time()):
-                receipt = encode(Receipt(flight=due.flight, through=due.through))
-                link.publish(topic_for(due.payload, Kind.RECEIPT), receipt)
-                self.counters.receipts += 1
+            self._publish(self.schedule.due(loop.time()))
+
+    def publish_all_receipts(self) -> None:
+        """Publish what waits for its turn, at once: the ground stops."""
+        self._publish(self.schedule.all())
+
+    def _publish(self, receipts: list[Due]) -> None:
+        if self.link is None:
+            return
+        for due in receipts:
+            receipt = encode(Receipt(flight=due.flight, through=due.through))
+            self.link.publish(topic_for(due.payload, Kind.RECEIPT), receipt)
+            self.counters.receipts += 1

@@ -47,6 +47,16 @@ class ReceiptSchedule:
             self._free_at_s[payload] = now_s + self._interval_s
         return out
 
+    def all(self) -> list[Due]:
+        """Take all that are wanted, without waiting for anybody's turn."""
+        out = [
+            Due(p, f, through)
+            for p, flights in self._wanted.items()
+            for f, through in flights.items()
+        ]
+        self._wanted.clear()
+        return out
+
     def next_at_s(self) -> float | None:
         """Return when the next receipt may go out; `None` where none is wanted."""
         return min((self._free_at_s.get(payload, 0.0) for payload in self._wanted), default=None)
