@@ -13,7 +13,7 @@ from PIL import Image
 from overflight_contract.errors import InputError
 from overflight_contract.exif import is_whole_jpeg, read_facts
 from overflight_contract.messages import Fix as FixMode
-from overflight_device.camera import CameraError, open_camera
+from overflight_device.camera import CameraError, horizon, open_camera
 from overflight_device.camera.earth import LandMask, sun_elevation_deg
 from overflight_device.camera.exif import stamped
 from overflight_device.camera.noise import Patch
@@ -284,3 +284,14 @@ def test_any_place_height_and_time_gives_a_picture(camera):
     ]:
         for serial in (1, 6):
             assert is_whole_jpeg(camera.take(fix(lat=lat, lon=lon, alt=alt), serial).data)
+
+
+def test_no_seam_shows_between_the_bands_of_the_horizon_view():
+    ground = np.full((3, 1, 1), 150.0, dtype=np.float32)
+
+    def draw(near, far, width, columns, rows):
+        return np.broadcast_to(ground, (3, rows, columns)).copy()
+
+    image = horizon.view(19_000.0, 320, 240, 1.0, draw)
+    below = image[:, 100:, 160]
+    assert np.abs(np.diff(below, axis=1)).max() < 6

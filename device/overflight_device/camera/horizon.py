@@ -42,7 +42,8 @@ def view(height_m: float, columns: int, rows: int, daylight: float, draw: Draw) 
         low = min(horizon + height_m * focal / near, float(rows))
         first, last = math.ceil(top), math.ceil(low)
         if last > first:
-            band = _band(height_m, float(near), float(far), columns, (first, last), horizon, draw)
+            reach = 0.95 * float(near), 1.05 * float(far)  # beyond its rows, so that no edge shows
+            band = _band(height_m, *reach, columns, (first, last), horizon, draw)
             image[:, first:last] = band
     _haze(image, horizon, height_m, focal, daylight)
     return _bent(image)
