@@ -8,6 +8,7 @@
  *                                             PUBACK: 1 each, 0 only every 500th packet id
  *   probe PORT RATE COUNT FILE                QOS 1, one at a time at RATE a second: microseconds
  *                                             from PUBLISH to PUBACK, one a line
+ *   idle  PORT COUNT                          open so many connections, print ready, wait for input
  *   sub   PORT COUNT                          subscribe to all, QoS 1, take COUNT messages
  */
 #define _GNU_SOURCE
@@ -332,6 +333,17 @@ static int run_sub(int port, long count) {
   return 0;
 }
 
+static int run_idle(int port, int count) {
+  for (int i = 0; i < count; i++) {
+    int fd = dial(port);
+    hello(fd, i + 1);
+  }
+  printf("ready\n");
+  fflush(stdout);
+  getchar();
+  return 0;
+}
+
 int main(int argc, char **argv) {
   if (argc >= 7 && !strcmp(argv[1], "load"))
     return run_load(atoi(argv[2]), atoi(argv[3]), atol(argv[4]), atoi(argv[5]), argv[6],
@@ -339,6 +351,7 @@ int main(int argc, char **argv) {
   if (argc >= 4 && !strcmp(argv[1], "sink")) return run_sink(atoi(argv[2]), atoi(argv[3]));
   if (argc >= 6 && !strcmp(argv[1], "probe"))
     return run_probe(atoi(argv[2]), atof(argv[3]), atoi(argv[4]), argv[5]);
+  if (argc >= 4 && !strcmp(argv[1], "idle")) return run_idle(atoi(argv[2]), atoi(argv[3]));
   if (argc >= 4 && !strcmp(argv[1], "sub")) return run_sub(atoi(argv[2]), atol(argv[3]));
   fprintf(stderr, "see the head of relay_load.c\n");
   return 2;

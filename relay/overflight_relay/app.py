@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
 import logging
 import os
+import resource
 import secrets
 import signal
 import socket
@@ -85,6 +87,7 @@ async def run_relay(settings: RelaySettings, *, announce: bool = True) -> None:
         loop.add_signal_handler(number, relay.stop)
     try:
         _calm_collector()
+        _raise_file_limit()
         addresses = await relay.listen(settings.listeners, settings.tls)
         relay.note("start", **_start_note(settings, rules, addresses))
         async with asyncio.TaskGroup() as tasks:
@@ -113,6 +116,14 @@ def _check_control(settings: RelaySettings) -> None:
             f"the control port {control} could be read from outside; "
             "use a loopback address, or say --insecure"
         )
+
+
+def _raise_file_limit() -> None:
+    """Let the relay have as many sockets as its user may have: two a connection."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _calm_collector() -> None:

@@ -31,6 +31,9 @@ _QUICK_AFTER: Final = 32
 _PUBACK: Final = 0x40
 _PUBACK_BYTES: Final = 4
 _CONNECT: Final = 1
+_CONNECT_BYTE: Final = b"\x10"
+_LARGEST_HEAD: Final = 66_000
+"""First byte, topic and packet id of a PUBLISH fit in."""
 _PUBLISH: Final = 3
 _LONGEST_HEADER: Final = 5
 _LARGEST_TAIL: Final = 1024
@@ -66,12 +69,13 @@ class Effects:
 class _Side:
     """One direction: its framer, and what is left of the last data."""
 
-    __slots__ = ("broken", "end", "framer", "oversize", "swallowed", "tail")
+    __slots__ = ("broken", "end", "framer", "head", "oversize", "swallowed", "tail")
 
     def __init__(self, max_packet: int) -> None:
         self.framer = Framer(max_packet)
         self.tail = b""
         self.end = b""  # the last few bytes that the framer got
+        self.head = b""  # of an oversize packet: first byte, and the body as far as needed
         self.oversize: Ruling | None = None
         self.swallowed = 0
         self.broken = ""
@@ -238,14 +242,17 @@ class Conversation:
         if isinstance(item, Oversize):
             side.oversize = self.judge.oversize(item, upward=direction is Direction.UP)
             side.swallowed = 0
+            side.head = item.header[:1]
             self._part(side, direction, item.header, FIRST, now_ns, effects)
             if not item.remaining_length:
-                self._end_of_oversize(side, effects)
+                self._end_of_oversize(side, now_ns, effects)
         elif isinstance(item, Piece):
             part = LAST if item.last else MIDDLE
+            if len(side.head) < _LARGEST_HEAD:
+                side.head += item.data[:_LARGEST_HEAD]
             self._part(side, direction, item.data, part, now_ns, effects)
             if item.last:
-                self._end_of_oversize(side, effects)
+                self._end_of_oversize(side, now_ns, effects)
 
     def _part(
         self,
@@ -261,14 +268,19 @@ class Conversation:
         self._apply(plain, direction, data, part, now_ns, effects)
         side.swallowed += len(data)
         if ruling.verdict is Verdict.REFUSED and side.swallowed > _MOST_SWALLOWED:
-            self._end_of_oversize(side, effects, ends=True)
+            self._end_of_oversize(side, now_ns, effects, ends=True)
 
-    def _end_of_oversize(self, side: _Side, effects: Effects, *, ends: bool = False) -> None:
+    def _end_of_oversize(
+        self, side: _Side, now_ns: int, effects: Effects, *, ends: bool = False
+    ) -> None:
         ruling, side.oversize = side.oversize, None
         if ruling is None:
             return
+        if side is self._up and ruling.ends and not ends:
+            ruling = self.judge.oversize_ends(ruling, side.head)
         if ruling.answer:
-            effects.replies.append(ruling.answer)
+            back = Direction.DOWN if side is self._up else Direction.UP
+            self._reply(ruling.answer, back, now_ns, effects)
         if ruling.ends or ends:
             effects.ends = ruling.reason
 
@@ -303,8 +315,8 @@ class Conversation:
         verdict, reason, reply, ends = ruling
         number = self.number
         recorded = data
-        if data[0] >> 4 == _CONNECT and direction is Direction.UP and not self._keep_passwords:
-            recorded = mask_credentials(data)
+        if direction is Direction.UP and not self._keep_passwords:
+            recorded = self._masked(data, part)
             part |= MASKED * (recorded != data)
         effects.records.append((now_ns, number, direction, verdict, reason, recorded, part))
         part &= LAST
@@ -317,11 +329,20 @@ class Conversation:
             effects.marked += verdict is Verdict.MARKED and part < MIDDLE
             effects.messages += data[0] >> 4 == _PUBLISH and part < MIDDLE
         if reply:
-            effects.replies.append(reply)
-            other = Direction.DOWN if direction is Direction.UP else Direction.UP
-            effects.records.append((now_ns, number, other, Verdict.OK, MADE_HERE, reply, WHOLE))
+            back = Direction.DOWN if direction is Direction.UP else Direction.UP
+            self._reply(reply, back, now_ns, effects)
         if ends:
             effects.ends = effects.ends or reason
+
+    def _masked(self, data: bytes, part: int) -> bytes:
+        """Return what is recorded: a CONNECT's password, or a piece that may hold it, masked."""
+        if part in (MIDDLE, LAST):
+            return b"*" * len(data) if self._up.head[:1] == _CONNECT_BYTE else data
+        return mask_credentials(data) if data[0] >> 4 == _CONNECT else data
+
+    def _reply(self, reply: bytes, back: Direction, now_ns: int, effects: Effects) -> None:
+        effects.replies.append(reply)
+        effects.records.append((now_ns, self.number, back, Verdict.OK, MADE_HERE, reply, WHOLE))
 
 
 def _bytes_of(item: Framed) -> bytes:

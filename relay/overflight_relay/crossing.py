@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -15,37 +16,10 @@ from overflight_relay.conversation import Effects
 from overflight_relay.link.model import Line
 from overflight_relay.link.queue import Link, LinkQueue
 from overflight_relay.sockets import Side
+from overflight_relay.talk import Talk
 from overflight_relay.tap import CaptureError, Tap
 from overflight_relay.upstream import Upstreams
 from overflight_relay.usage import Count, Usage
-
-
-class Talk(Protocol):
-    """What understands the bytes: a `Conversation`, or one that sees only sealed records."""
-
-    @property
-    def client_id(self) -> str | None:
-        """Who the client is, once it has said so."""
-
-    @property
-    def server_name(self) -> str | None:
-        """The name in a TLS hello, where that is all there is to see."""
-
-    @property
-    def pending(self) -> int:
-        """Bytes held back until their packet is whole."""
-
-    def from_client(self, data: bytes, now_ns: int) -> Effects:
-        """Take bytes of the client."""
-
-    def from_broker(self, data: bytes, now_ns: int) -> Effects:
-        """Take bytes of the broker."""
-
-    def broker_unavailable(self) -> bytes:
-        """Return what to tell a client whose broker can't be reached."""
-
-    def farewell(self, reason_code: int) -> bytes:
-        """Return what to tell a client whose connection the relay ends."""
 
 
 class Services(Protocol):
@@ -62,6 +36,9 @@ class Services(Protocol):
 
     def number_of(self, client_id: str) -> int:
         """Count one more connection of a client."""
+
+    def note(self, kind: str, **detail: str) -> None:
+        """Record a note."""
 
     def note_opened(self, info: ConnectionOpened) -> None:
         """Record that a connection was made."""
@@ -170,7 +147,7 @@ class Crossing:
         if not self._recorded(effects, self.usage.up):
             return
         if effects.forward:
-            self._up.push(effects.forward)
+            self._faults("up", self._up.push(effects.forward))
         if effects.replies and self.client is not None:
             self.client.write(b"".join(effects.replies))
         if effects.ends:
@@ -184,7 +161,7 @@ class Crossing:
         if not self._recorded(effects, self.usage.down):
             return
         if effects.forward:
-            self._down.push(effects.forward)
+            self._faults("down", self._down.push(effects.forward))
         if effects.replies and self.broker is not None:
             self.broker.write(b"".join(effects.replies))
         if effects.ends:
@@ -206,6 +183,18 @@ class Crossing:
         count.refused += effects.refused
         count.marked += effects.marked
         return True
+
+    def _faults(self, direction: str, faults: Sequence[str]) -> None:
+        """Note what a hostile link did, since the packets are recorded already."""
+        for kind in ("dropped", "doubled"):
+            if kind in faults:
+                self._services.note(
+                    "link-fault",
+                    connection=str(self.info.connection),
+                    direction=direction,
+                    fault=kind,
+                    packets=str(faults.count(kind)),
+                )
 
     def _announce(self) -> None:
         """Record the connection, where that had to wait for the name in its TLS hello."""

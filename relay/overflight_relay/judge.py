@@ -9,14 +9,18 @@ from overflight_contract.mqtt import (
     Oversize,
     Packet,
     PacketType,
+    PubAck,
     Publish,
+    PubRec,
     RemoteProtocolError,
+    Version,
     decode,
+    encode,
 )
 from overflight_contract.session import Verdict
 from overflight_relay.answers import PROTOCOL, Answer, answer, answer_down, farewell
 from overflight_relay.known import Known
-from overflight_relay.rule import Refusal
+from overflight_relay.rule import FORMAT_INVALID, Refusal
 from overflight_relay.ruleset import RuleSet
 
 _PROTOCOL_ERROR: Final = 0x82
@@ -106,6 +110,19 @@ class Judge:
             return Ruling(Verdict.REFUSED, refusal.reason)
         return _refused(refusal, farewell(self.known, _TOO_LARGE) if upward else Answer(ends=True))
 
+    def oversize_ends(self, ruling: Ruling, head: bytes) -> Ruling:
+        """Judge how a refused packet above the limit is answered, all of it having come.
+
+        `head` is its first byte and the start of its body. In version 5 a PUBLISH without
+        properties gets its PUBACK or PUBREC, so that the connection may go on.
+        """
+        found = plain_publish(head) if self.known.version is Version.V5 else None
+        if found is None or found.to_bytes(2) in self.known.sent:
+            return ruling
+        kind = PubAck if head[0] & 6 == 2 else PubRec
+        reply = encode(kind(packet_id=found, reason_code=FORMAT_INVALID), Version.V5)
+        return Ruling(ruling.verdict, ruling.reason, reply, ends=False)
+
     def _malformed(self, error: RemoteProtocolError) -> Ruling:
         refusal = Refusal("malformed", str(error), error.reason_code or _MALFORMED)
         if not self.enforce:
@@ -124,3 +141,15 @@ class Judge:
 
 def _refused(refusal: Refusal, reply: Answer) -> Ruling:
     return Ruling(Verdict.REFUSED, refusal.reason, reply.packet, reply.ends)
+
+
+def plain_publish(head: bytes) -> int | None:
+    """Return the packet id of a PUBLISH of QoS 1 or 2 (version 5) that has no properties.
+
+    `head` is the first byte of its fixed header and the start of its body.
+    """
+    if not head or head[0] >> 4 != PacketType.PUBLISH or head[0] & 6 not in (2, 4):
+        return None
+    end = 3 + int.from_bytes(head[1:3])
+    packet_id = int.from_bytes(head[end : end + 2])
+    return packet_id if head[end + 2 : end + 3] == b"\0" and packet_id else None

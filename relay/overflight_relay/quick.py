@@ -73,9 +73,9 @@ def _expression(payload: str, version: Version, qos: int) -> bytes:
     return (
         rb"("
         + first
-        + rb"([\x80-\xff].)(?:("
+        + rb"([\x80-\xff].)(?:"
         + position
-        + rb")|"
+        + rb"()|"
         + navigation
         + rb")"
         + packet_id

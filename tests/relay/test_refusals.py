@@ -1,6 +1,8 @@
 """Each refusal, in each version and QoS, as a conversation."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from overflight_contract.mqtt import (
     Auth,
@@ -418,8 +420,32 @@ def test_a_packet_over_the_limit_is_refused_by_its_header(wire, version, qos):
     )
     assert recorded == data
     assert all(not effect.forward for effect in effects)
-    assert bool(effects[-1].ends) == (qos == 1)
+    assert bool(effects[-1].ends) == (qos == 1 and version is Version.V311)
     assert talk.conversation.pending < 70_000
+    if qos and version is Version.V5:
+        assert talk.answer(effects[-1]) == PubAck(packet_id=5, reason_code=0x99)
+
+
+@pytest.mark.parametrize("reason", ["in flight", "alias"])
+def test_over_the_limit_the_connection_ends_where_the_broker_would_lose_count(
+    wire, make_position, reason
+):
+    talk = wire(Version.V5).connected()
+    if reason == "in flight":
+        talk.up(publish(make_position()))
+    properties = Properties(topic_alias=1) if reason == "alias" else None
+    effects = talk.up(publish(bytes(200_000), properties=properties))
+    assert effects.ends
+    assert talk.answer(effects) == Disconnect(reason_code=0x95)
+
+
+def test_no_piece_of_an_oversize_connect_shows_its_password(wire):
+    talk = wire(Version.V311, enforce=False)
+    will = Will(topic="x", payload=bytes(65_000))
+    effects = talk.connect(username="u" * 800, password=b"secret" * 100, will=will)
+    assert b"secret" in b"".join(effects.forward)
+    assert b"secret" not in b"".join(record[5] for record in effects.records)
+    assert effects.records[-1][6] & 4
 
 
 def test_observe_streams_it_through_in_pieces(wire):
@@ -449,6 +475,49 @@ def test_observe_marks_and_lets_everything_through(wire):
         assert effects.forward
         assert effects.replies == []
         assert not effects.ends
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    version=st.sampled_from(ALL),
+    data=st.lists(
+        st.binary(max_size=40)
+        | st.sampled_from(
+            [
+                b"\xc0\x00",
+                b"@\x02\x00\x01",
+                b"\x32\x07\x00\x01t\x00\x05ab",
+                b"\x30\x80\x80\x05\x00\x01t" + bytes(81_917),
+                b"\x32\xff\xff\xff\xff",
+            ]
+        ),
+        max_size=12,
+    ),
+    cut=st.integers(1, 5000),
+    upward=st.booleans(),
+)
+def test_observe_forwards_and_records_any_bytes_as_they_came(wire, version, data, cut, upward):
+    talk = wire(version, enforce=False).connected()
+    feed = talk.raw_up if upward else talk.raw_down
+    sent = b"".join(data)
+    effects = [feed(sent[start : start + cut]) for start in range(0, len(sent), cut)]
+    forwarded = b"".join(piece for effect in effects for piece in effect.forward)
+    assert forwarded == sent[: len(sent) - talk.conversation.pending]
+    records = [record for effect in effects for record in effect.records]
+    assert not any(effect.replies or effect.ends for effect in effects)
+    if not any(record[6] & 4 for record in records):
+        assert b"".join(record[5] for record in records) == forwarded
+
+
+@settings(max_examples=100, deadline=None)
+@given(version=st.sampled_from(ALL), data=st.binary(max_size=200), connected=st.booleans())
+def test_enforce_never_forwards_garbage(wire, version, data, connected):
+    talk = wire(version)
+    if connected:
+        talk.connected()
+    effects = talk.raw_up(b"\xff" + data)
+    assert effects.forward == []
+    assert effects.ends
 
 
 def test_observe_passes_what_is_no_mqtt_at_all(wire):
