@@ -6,7 +6,7 @@ SCENARIO ?= transcontinental
 ARGS ?=
 PYTEST_ARGS ?=
 
-.PHONY: help setup setup-dev demo test check format lock clean api-fuzz
+.PHONY: help setup setup-dev demo test kill-test check format lock clean api-fuzz
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,6 +22,9 @@ demo: setup ## Fly a payload through the relay to the ground (SCENARIO=…, ARGS
 
 test: setup-dev ## Run all tests
 	@$(PY) -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+kill-test: setup-dev ## Kill a payload 100 times in one flight
+	@OVERFLIGHT_KILLS=100 $(PY) -m pytest -q tests/system/test_payload.py -k killed
 
 check: setup-dev ## Formatter, linter, type checker, import rules
 	@$(PY) -m ruff format --check .

@@ -48,9 +48,9 @@ if [ ! -e "$stamp" ] || [ "$lock" -nt "$stamp" ] || [ pyproject.toml -nt "$stamp
         uv pip install --quiet --python .venv/bin/python --require-hashes -r "$lock"
         uv pip install --quiet --python .venv/bin/python --no-deps --editable .
     else
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.lock
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+        .venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r "$lock"
+        .venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/build.lock
+        .venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
     fi
     touch "$stamp"
 fi

@@ -34,16 +34,23 @@ class Exit(enum.IntEnum):
     INTERRUPTED = 130
 
 
-class Command(NamedTuple):
-    """One command of the program, as the face lists it."""
-
-    summary: str
-    build: Callable[[argparse.ArgumentParser], None]
-    """Adds options (and subcommands); sets ``run`` (args → exit status) by ``set_defaults``."""
+def _terminal_width() -> int:
+    try:
+        return int(os.environ.get("COLUMNS", "")) or 80
+    except ValueError:
+        pass
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except OSError:
+        return 80
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """Keeps examples as they are written and shows defaults."""
+
+    def __init__(self, prog: str, indent_increment: int = 2, max_help_position: int = 24) -> None:
+        # argparse would import shutil (and by it every archive format) for the terminal's width.
+        super().__init__(prog, indent_increment, max_help_position, _terminal_width() - 2)
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         text = action.help or ""

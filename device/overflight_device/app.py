@@ -9,7 +9,6 @@ import contextlib
 import datetime as dt
 import os
 import random
-import shutil
 import signal
 import sys
 import threading
@@ -213,7 +212,7 @@ class Payload:
         status.link, status.mqtt = str(self._uplink.state), self._uplink.version
         status.in_flight, status.resends = sender.in_flight, sender.resends
         status.last_receipt = sender.last_receipt
-        status.disk_free_bytes = shutil.disk_usage(self._config.data).free
+        status.disk_free_bytes = _free_bytes(self._config.data)
         self._screen.refresh(now_s)
 
     def _close(self) -> None:
@@ -276,6 +275,11 @@ class _signals(contextlib.AbstractContextManager[None]):  # noqa: N801 - reads a
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
         self._on_stop()
+
+
+def _free_bytes(folder: Path) -> int:
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
 
 
 def _lock(folder: Path) -> int:

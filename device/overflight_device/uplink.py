@@ -21,15 +21,11 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-
 from overflight_contract.errors import ContractError, InputError
 from overflight_contract.messages import decode_receipt
 from overflight_contract.topics import Kind, topic_for
 from overflight_device.outbox import Outbox
+from overflight_device.paho import CallbackAPIVersion, PacketTypes, Properties, mqtt
 from overflight_device.sender import Sender
 
 SESSION_EXPIRY_S: Final = 86_400
