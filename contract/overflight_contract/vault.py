@@ -220,8 +220,6 @@ def verify_vault(folder: Path) -> VaultReport:
         for path in sorted(place.glob(f"{SET_ASIDE}*"))
     ]
     missing, changed, swapped = _compare(place, entries)
-    named = {entry.file for entry in entries}
-    files = (path.relative_to(place).as_posix() for path in _files(place))
     return VaultReport(
         folder=place,
         bare=False,
@@ -229,9 +227,18 @@ def verify_vault(folder: Path) -> VaultReport:
         missing=tuple(missing),
         changed=tuple(changed),
         swapped=tuple(swapped),
-        extra=tuple(file for file in files if file not in named),
+        extra=_extra(place, entries),
         damage=tuple(damage),
     )
+
+
+def _extra(place: Path, entries: tuple[VaultEntry, ...]) -> tuple[str, ...]:
+    """Name files without an entry; a payload that is flying may have entered them meanwhile."""
+    named = {entry.file for entry in entries}
+    files = [path.relative_to(place).as_posix() for path in _files(place)]
+    if any(file not in named for file in files):
+        named |= {item.file for item in read_manifest(place) if isinstance(item, VaultEntry)}
+    return tuple(file for file in files if file not in named)
 
 
 def _compare(

@@ -49,25 +49,29 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         examples=("overflight device vault export --out /media/stick/HAB-01",),
     )
     for parser in (verify, listing, export):
-        parser.add_argument(
-            "folder",
-            nargs="?",
-            type=Path,
-            metavar="DIR",
-            help="a vault, a payload's data folder or (not for export) a bare folder of pictures; "
-            "without it, --data",
-        )
-        parser.add_argument(
-            "--data",
-            type=Path,
-            default=Path("overflight-data/payload"),
-            metavar="DIR",
-            help="the payload's data folder",
-        )
-        parser.add_argument("--json", action="store_true", help="print one JSON object")
+        _common_options(parser)
     export.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder to copy to; made if needed"
     )
+
+
+def _common_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        type=Path,
+        metavar="DIR",
+        help="a vault, a payload's data folder or (not for export) a bare folder of pictures; "
+        "without it, --data",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path("overflight-data/payload"),
+        metavar="DIR",
+        help="the payload's data folder",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _folder(args: argparse.Namespace) -> Path:
