@@ -224,7 +224,7 @@ async def _play(
 ) -> Report:
     clock = Clock(args.speed, time.monotonic)
     player = Player(timeline, _target(args), manner, clock)
-    with contextlib.suppress(NotImplementedError):  # no signals on this loop
+    with contextlib.suppress(NotImplementedError, RuntimeError):  # not in this thread
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, player.interrupt)
     if not args.progress or not sys.stderr.isatty():
         return await player.run()
