@@ -8,6 +8,7 @@ and pairs of strings.
 from __future__ import annotations
 
 import enum
+import functools
 import struct
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -312,11 +313,18 @@ def parse_message_index(content: bytes | memoryview) -> tuple[int, tuple[int, ..
 
 def parse_chunk_index(content: bytes | memoryview) -> ChunkEntry:
     """Parse the content of a chunk index record."""
-    cursor = Cursor(content)
-    start, end, offset, length, size = cursor.take(_CHUNK_INDEX_HEAD)
-    pairs = cursor.take(struct.Struct("<" + "HQ" * (size // 10)))
-    (index_bytes,) = cursor.take(_U64)
-    compression = cursor.string()
+    if len(content) < 36:
+        raise McapError("a chunk index is too short for its fields")
+    (size,) = _U32.unpack_from(content, 32)
+    layout = _chunk_index_layout(size // 10)
+    if len(content) < layout.size:
+        raise McapError("a chunk index is too short for its fields")
+    start, end, offset, length, _, *pairs, index_bytes, name_bytes = layout.unpack_from(content)
+    cursor = Cursor(content, layout.size)
+    try:
+        compression = cursor.raw(name_bytes).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise McapError("a string is not UTF-8") from error
     compressed, uncompressed = cursor.take(_TWO_U64)
     indexes = dict(zip(pairs[::2], pairs[1::2], strict=True))
     return ChunkEntry(
@@ -324,7 +332,11 @@ def parse_chunk_index(content: bytes | memoryview) -> ChunkEntry:
     )
 
 
-_CHUNK_INDEX_HEAD: Final = struct.Struct("<QQQQI")
+@functools.lru_cache(64)
+def _chunk_index_layout(channels: int) -> struct.Struct:
+    return struct.Struct(f"<QQQQI{'HQ' * channels}QI")
+
+
 _TWO_U64: Final = struct.Struct("<QQ")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections import deque
@@ -82,7 +83,7 @@ class SessionFile:
                 found[record.channel_id] = found.get(record.channel_id, 0) + 1
         return found
 
-    @property
+    @functools.cached_property
     def times(self) -> tuple[int, int] | None:
         """First and last time in nanoseconds; None where the file holds nothing."""
         starts = [entry.start_ns for entry in self.tail.final]

@@ -28,6 +28,8 @@ class Resumed(NamedTuple):
     number: int
     """Of the current segment of the journal."""
     journal_fd: int
+    first_sequence: int
+    """Of the file."""
     sequence: int
     next_connection: int
     note: Note | None
@@ -91,7 +93,15 @@ def _go_on(
     _remove_sealed(path, step)
     file.cut()
     return Resumed(
-        path, catalogue.session_id, file, number, journal_fd, sequence, next_connection, note
+        path,
+        catalogue.session_id,
+        file,
+        number,
+        journal_fd,
+        catalogue.first_sequence,
+        sequence,
+        next_connection,
+        note,
     )
 
 

@@ -14,6 +14,7 @@ Steps, each safe against a kill at any instant (`tail` says how a reader puts th
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import queue
 import threading
@@ -25,6 +26,8 @@ from overflight_contract.session import chunkfile, journal
 from overflight_contract.session.layout import Block
 from overflight_contract.session.resume import Resumed
 
+MAX_ITEMS: Final = 1 << 32
+"""What the sequence numbers of one file can tell apart."""
 FLUSH_NS: Final = 1_000_000_000
 _MAX_WAITING: Final = 8
 """Sealed segments that may wait for the thread before `write` waits for it."""
@@ -61,6 +64,7 @@ class FileWriter:
         self.next_connection = resumed.next_connection
         self.bytes = 0
         """Size of what was written by this writer, before compression."""
+        self._end_sequence = resumed.first_sequence + MAX_ITEMS
         self._session_id = resumed.session_id
         self._file = resumed.file
         self._segment = _Segment(journal.current(self.path), resumed.number, resumed.journal_fd)
@@ -92,6 +96,8 @@ class FileWriter:
         if self._error is not None:
             raise self._error
         segment, count = self._segment, len(block.times)
+        if self.sequence + count > self._end_sequence:
+            raise self._failed(OSError(errno.EFBIG, "a session file holds no more items"))
         try:
             size = journal.append(segment.fd, self.sequence, count, block.records)
         except OSError as error:
