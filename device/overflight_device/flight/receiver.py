@@ -15,7 +15,7 @@ from overflight_contract.messages import Fix as FixMode
 from overflight_contract.times import NS_PER_S
 from overflight_device.fix import Fix
 from overflight_device.flight.balloon import State
-from overflight_device.flight.geodesy import drift, geoid_m
+from overflight_device.flight.geodesy import geoid_m, nudge
 
 ALTITUDE_LIMIT_M: Final = 18_000.0
 """Above it a receiver that is not in airborne mode gives no fix (the old COCOM limit)."""
@@ -63,7 +63,7 @@ class Receiver:
 
     def _fix(self, state: State, time_ns: int) -> Fix:
         rng, model = self._rng, self._model
-        lat, lon = drift(state.lat_deg, state.lon_deg, self._east, self._north)
+        lat, lon = nudge(state.lat_deg, state.lon_deg, self._east, self._north)
         alt = state.alt_m + self._up
         east = state.east_mps + rng.gauss(0.0, model.speed_mps)
         north = state.north_mps + rng.gauss(0.0, model.speed_mps)

@@ -219,12 +219,20 @@ class Stream:
         cos, sin = math.cos(turn) * self._speed, math.sin(turn) * self._speed
         return Wind(east * cos + north * sin, north * cos - east * sin)
 
+    def _nearest(self, x: float, y: float, z: float) -> _Mark:
+        """Return the mark nearest to a unit vector: the best of every eighth, then around it."""
+        marks = self._marks
+        coarse = range(0, len(marks), _STRIDE)
+        best = max(coarse, key=lambda i: marks[i][0] * x + marks[i][1] * y + marks[i][2] * z)
+        around = marks[max(0, best - _STRIDE) : best + _STRIDE + 1]
+        return max(around, key=lambda m: m[0] * x + m[1] * y + m[2] * z)
+
     def _course(self, lat_deg: float, lon_deg: float) -> tuple[float, float]:
         """Return the unit course at a place; kept for the levels that are asked in a row."""
         if self._last is not None and self._last[:2] == (lat_deg, lon_deg):
             return self._last[2:]
         x, y, z = unit_vector(lat_deg, lon_deg)
-        mark = max(self._marks, key=lambda m: m[0] * x + m[1] * y + m[2] * z)
+        mark = self._nearest(x, y, z)
         lon = math.radians(lon_deg)
         east = -math.sin(lon) * mark[3] + math.cos(lon) * mark[4]
         north = -z * (math.cos(lon) * mark[3] + math.sin(lon) * mark[4])
@@ -237,6 +245,8 @@ class Stream:
 _MARK_M: Final = 60_000.0
 _SMOOTH: Final = 9
 """Marks on either side over which the course is averaged: some 500 km, so corners are bends."""
+
+_STRIDE: Final = 8
 
 _Mark = tuple[float, float, float, float, float, float]
 
