@@ -89,7 +89,9 @@ class Index:
     data: Bytes
     hashes: Hashes
     places: Places
-    bitmap: Bytes
+    high: Bytes
+    """A bit for each value that the high bits of a fingerprint have; `low`, of its low bits."""
+    low: Bytes
 
     @classmethod
     def of(cls, data: bytes | bytearray | memoryview | Bytes) -> Index:
@@ -98,15 +100,13 @@ class Index:
         chosen = list(fingerprints(body))
         if not chosen:
             empty = np.zeros(0, dtype=np.uint32)
-            return cls(body, empty, np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.uint8))
+            nothing = np.zeros(1, dtype=np.uint8)
+            return cls(body, empty, np.zeros(0, dtype=np.int64), nothing, nothing)
         hashes = np.concatenate([part[0] for part in chosen])
         places = np.concatenate([part[1] for part in chosen])
         order = np.argsort(hashes, kind="stable")
         hashes, places = hashes[order], places[order]
-        bitmap = np.zeros(1 << (_BITMAP_BITS - 3), dtype=np.uint8)
-        slots = hashes >> np.uint32(32 - _BITMAP_BITS)
-        np.bitwise_or.at(bitmap, slots >> 3, np.left_shift(1, slots & 7).astype(np.uint8))
-        return cls(body, hashes, places, bitmap)
+        return cls(body, hashes, places, _bitmap(_high(hashes)), _bitmap(_low(hashes)))
 
     def scan(self, data: bytes | bytearray | memoryview | Bytes) -> list[Run]:
         """Return the runs of at least `SMALLEST_RUN` bytes that `data` shares with the index."""
@@ -131,11 +131,13 @@ class Index:
 
     def _candidates(self, body: Bytes, hashes: Hashes, places: Places) -> tuple[Places, Places]:
         """Return (here, there) of windows that are equal in both, of those that were chosen."""
-        slots = hashes >> np.uint32(32 - _BITMAP_BITS)
-        hit = (self.bitmap[slots >> 3] >> (slots & 7).astype(np.uint8)) & 1
-        chosen = np.flatnonzero(hit)
-        first = np.searchsorted(self.hashes, hashes[chosen], side="left")
-        last = np.searchsorted(self.hashes, hashes[chosen], side="right")
+        chosen = np.flatnonzero(_lookup(self.high, _high(hashes)))
+        chosen = chosen[_lookup(self.low, _low(hashes[chosen])) != 0]
+        wanted = hashes[chosen]
+        first = np.minimum(np.searchsorted(self.hashes, wanted), self.hashes.size - 1)
+        same = self.hashes[first] == wanted
+        chosen, first, wanted = chosen[same], first[same], wanted[same]
+        last = np.searchsorted(self.hashes, wanted, side="right")
         times = np.minimum(last - first, ALIKE)
         ends = np.cumsum(times)
         step = np.arange(int(ends[-1]) if ends.size else 0) - np.repeat(ends - times, times)
@@ -149,6 +151,25 @@ class Index:
         left = _same_backwards(body, here, self.data, there)
         right = _same_forwards(body, here, self.data, there)
         return Run(here - left, there - left, left + right)
+
+
+def _high(hashes: Hashes) -> Hashes:
+    return hashes >> np.uint32(32 - _BITMAP_BITS)
+
+
+def _low(hashes: Hashes) -> Hashes:
+    return hashes & np.uint32((1 << _BITMAP_BITS) - 1)
+
+
+def _bitmap(slots: Hashes) -> Bytes:
+    bits = np.zeros(1 << (_BITMAP_BITS - 3), dtype=np.uint8)
+    np.bitwise_or.at(bits, slots >> 3, np.left_shift(1, slots & 7).astype(np.uint8))
+    return bits
+
+
+def _lookup(bitmap: Bytes, slots: Hashes) -> Bytes:
+    found: Bytes = (bitmap[slots >> 3] >> (slots & 7).astype(np.uint8)) & 1
+    return found
 
 
 def _least_places(data: Bytes, spans: Places) -> Places:
