@@ -124,6 +124,8 @@ def pack_packets(
     packets: Sequence[tuple[int, int, int, int, str, bytes, int]], first: int
 ) -> Block:
     """Pack (crossed_at_ns, connection, direction, verdict, reason, data, part), from `first` on."""
+    if len(packets) == 1:
+        return _pack_one(packets[0], first)
     times, connections, directions, verdicts, reasons, datas, parts = zip(*packets, strict=True)
     lengths = list(map(len, datas))
     if any(verdicts) or any(parts) or any(reasons):
@@ -146,6 +148,28 @@ def pack_packets(
     )
     records = b"".join(chain.from_iterable(zip(heads, datas, strict=False)))
     return Block(records, times, channel_ids, sizes, max(connections))
+
+
+def _pack_one(packet: tuple[int, int, int, int, str, bytes, int], first: int) -> Block:
+    """Pack one packet: what latency is made of when they come one at a time."""
+    at_ns, connection, direction, verdict, reason, data, part = packet
+    if verdict or part or reason:
+        return _pack_slowly((packet,), first)
+    size, channel_id = len(data), direction + 1
+    head = _HEAD.pack(
+        Op.MESSAGE,
+        size + _CONTENT,
+        channel_id,
+        first & SEQUENCE_MASK,
+        at_ns,
+        at_ns,
+        connection,
+        0,
+        0,
+        0,
+        size,
+    )
+    return Block(head + data, (at_ns,), (channel_id,), (size + _HEAD.size,), connection)
 
 
 def pack_items(items: Sequence[Item], first: int) -> Block:
