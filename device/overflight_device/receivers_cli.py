@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -118,7 +119,8 @@ def _print_fixes(stream: BinaryIO) -> None:
     read = getattr(stream, "read1", stream.read)  # what has come, without waiting for more
     data = read(_CHUNK)
     decoder: ReceiverDecoder | gpsd_json.GpsdDecoder
-    decoder = gpsd_json.GpsdDecoder() if gpsd_json.recognise(data) else ReceiverDecoder()
+    recognised = gpsd_json.recognise(data)
+    decoder = gpsd_json.GpsdDecoder() if recognised else ReceiverDecoder(now_ns=time.time_ns())
     latest = Latest()
     while data:
         _write(latest.add(decoder.feed(data)))

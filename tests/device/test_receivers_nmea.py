@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
-from overflight_contract.times import iso
+from overflight_contract.times import iso, to_ns
 from overflight_device.fix import Fix
 from overflight_device.receivers.encoding import sentence
 from overflight_device.receivers.latest import Latest
@@ -332,3 +334,11 @@ def test_a_receiver_that_tells_the_next_time_before_this_position() -> None:
     live = ReceiverDecoder(bare_times=False)
     seen = live.feed(b"".join(map(sentence, bodies))) + live.finish()
     assert [fix.alt_msl_m for fix in seen] == heights
+
+
+def test_no_week_rollover_is_mended_into_the_future() -> None:
+    """A log of 2015 without notes is one of 2015: 1,024 weeks later has not come yet in 2026."""
+    line = b"$GNRMC,092835.00,A,4804.14539,N,01621.54005,E,0.250,,210615,,,A*6F\r\n"
+    decoder = ReceiverDecoder(now_ns=to_ns(dt.datetime(2026, 11, 22, tzinfo=dt.UTC)))
+    fixes = [*decoder.feed(line), *decoder.finish()]
+    assert [iso(fix.measured_at_ns) for fix in fixes] == ["2015-06-21T09:28:35.000Z"]

@@ -128,7 +128,7 @@ def test_a_real_receivers_bytes_through_a_serial_line(device, station, shared):
     log = (shared / "gnss" / "hab-gpspi.log").read_bytes()
     master, slave = os.openpty()
     child = device(f"serial:{os.ttyname(slave)}?baud=9600")
-    time.sleep(1.0)
+    assert _wait_for_event(child, "start")
     for start in range(0, len(log), 64):
         os.write(master, log[start : start + 64])
         time.sleep(0.005)
@@ -149,6 +149,10 @@ def test_a_real_receivers_bytes_through_a_serial_line(device, station, shared):
     by_time = {at // 10**6: (lat, lon) for at, lat, lon in stored}
     for at_ms, lat, lon in expected:
         assert by_time[at_ms] == pytest.approx((lat, lon), abs=1e-5)
+
+
+def _wait_for_event(child, name):
+    return any(json.loads(line)["event"] == name for line in child.stdout)
 
 
 def _gpsd_fixes(path):

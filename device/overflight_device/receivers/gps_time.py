@@ -13,7 +13,8 @@ from typing import Final
 from overflight_contract.times import NS_PER_S, to_ns
 
 GPS_EPOCH_NS: Final = to_ns(dt.datetime(1980, 1, 6, tzinfo=dt.UTC))
-WEEK_NS: Final = 7 * 86_400 * NS_PER_S
+DAY_NS: Final = 86_400 * NS_PER_S
+WEEK_NS: Final = 7 * DAY_NS
 ROLLOVER_WEEKS: Final = 1024
 LAST_ROLLOVER_NS: Final = to_ns(dt.datetime(2019, 4, 7, tzinfo=dt.UTC))
 
@@ -43,7 +44,9 @@ class GpsTime:
     look, by default those after the rollover of 2019; the notes of a log may say another.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now_ns: int | None = None) -> None:
+        """`now_ns`: no time is mended to one after it (more than a day); None: it is not known."""
+        self._latest_ns = None if now_ns is None else now_ns + DAY_NS
         self.leap_s: int | None = None
         self.era_ns = LAST_ROLLOVER_NS
 
@@ -71,9 +74,12 @@ class GpsTime:
         """Return the time that a receiver meant that lost count of the rollovers of the week.
 
         It says a time before 2017, when the 18th leap second came, and that has already come:
-        the receiver counts it, or our era is past it.
+        the receiver counts it, or our era is past it. Where that would be in the future, it meant
+        what it said.
         """
         leaps = leap_seconds(self.era_ns) if self.leap_s is None else self.leap_s
-        if leaps >= len(_LEAPS) and utc_ns < _LEAP_18_NS:
-            return utc_ns + ROLLOVER_WEEKS * WEEK_NS
+        mended_ns = utc_ns + ROLLOVER_WEEKS * WEEK_NS
+        in_future = self._latest_ns is not None and mended_ns > self._latest_ns
+        if leaps >= len(_LEAPS) and utc_ns < _LEAP_18_NS and not in_future:
+            return mended_ns
         return utc_ns

@@ -21,13 +21,20 @@ class ReceiverDecoder:
     """
 
     def __init__(
-        self, on_frame: Callable[[Frame], None] | None = None, *, bare_times: bool = True
+        self,
+        on_frame: Callable[[Frame], None] | None = None,
+        *,
+        bare_times: bool = True,
+        now_ns: int | None = None,
     ) -> None:
-        """`bare_times`: a time of which nothing else was said is a fix (of mode none) as well."""
+        """`bare_times`: a time of which nothing else was said is a fix (of mode none) as well.
+
+        `now_ns`: no date is taken to be later; see `GpsTime`.
+        """
         self._on_frame = on_frame
         self._framer = Framer()
         self._epochs = Epochs(bare_times=bare_times)
-        self._gps_time = GpsTime()
+        self._gps_time = GpsTime(now_ns)
         self._nmea = NmeaDecoder(self._epochs, self._gps_time)
         self._ubx = UbxDecoder(self._epochs, self._gps_time)
         self._gate = ChecksumGate(self._framer.skipped)

@@ -78,10 +78,13 @@ class SerialSource(LiveSource):
         self.settings = settings
         self.airborne = Airborne()
         self.baud = BaudSearch(settings.baud)
-        self.decoder = ReceiverDecoder(self._see, bare_times=False)
+        self.decoder = self._new_decoder()
         self._line: Any = None
         self._frames: list[Frame] = []
         self._airborne_before = self.airborne.state
+
+    def _new_decoder(self) -> ReceiverDecoder:
+        return ReceiverDecoder(self._see, bare_times=False, now_ns=time.time_ns())
 
     def open(self) -> None:
         """Open the line; `UnavailableError` says why it can't be."""
@@ -113,7 +116,7 @@ class SerialSource(LiveSource):
         found_before = self.baud.found
         if self.baud.heard(len(data), sum(map(_is_sound, frames)), now_s):
             line.baudrate = self.baud.rate
-            self.decoder = ReceiverDecoder(self._see, bare_times=False)
+            self.decoder = self._new_decoder()
         if self.baud.found is not found_before:
             self.on_event("receiver", {"baud": self.baud.rate if self.baud.found else None})
         self._talk(line, frames, now_s)
@@ -146,7 +149,7 @@ class SerialSource(LiveSource):
 
     def _rest(self) -> list[Fix]:
         rest = self.decoder.finish()
-        self.decoder = ReceiverDecoder(self._see, bare_times=False)
+        self.decoder = self._new_decoder()
         self.airborne.restart()
         return rest
 

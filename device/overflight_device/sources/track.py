@@ -7,6 +7,7 @@ says that the heights of a GeoJSON file are above sea level.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -66,7 +67,7 @@ def read_fixes(
     elif geojson.recognise(head):
         return geojson.read(data, above_sea_level=above_sea_level)
     else:
-        decoder = ReceiverDecoder(bare_times=False)
+        decoder = ReceiverDecoder(bare_times=False, now_ns=time.time_ns())
     return decoder.feed(data) + decoder.finish()
 
 
