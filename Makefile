@@ -4,9 +4,10 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 SCENARIO ?= transcontinental
 ARGS ?=
+FUZZ_SECONDS ?= 60
 PYTEST_ARGS ?=
 
-.PHONY: help setup setup-dev demo test kill-test check format lock clean api-fuzz
+.PHONY: help setup setup-dev demo test kill-test check format lock clean fuzz api-fuzz
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,6 +36,12 @@ check: setup-dev ## Formatter, linter, type checker, import rules
 format: setup-dev ## Format the code
 	@$(PY) -m ruff format .
 	@$(PY) -m ruff check --fix .
+
+fuzz: setup-dev ## Fuzz the MQTT core and the filter language (FUZZ_SECONDS=60 each)
+	@$(PY) -m pip install -q --require-hashes --no-deps -r requirements/fuzz.lock 2>/dev/null || uv pip install -q --python $(PY) --require-hashes -r requirements/fuzz.lock
+	@mkdir -p build/fuzz/mqtt build/fuzz/filters
+	@cd build/fuzz && ../../$(PY) ../../fuzz/fuzz_mqtt.py mqtt ../../fuzz/corpus -max_total_time=$(FUZZ_SECONDS) -max_len=400
+	@cd build/fuzz && ../../$(PY) ../../fuzz/fuzz_filters.py filters ../../fuzz/corpus-filters -max_total_time=$(FUZZ_SECONDS) -max_len=200
 
 api-fuzz: setup-dev ## Look for a 500 in the ground's API (ARGS="--seconds 60")
 	@$(PY) tools/api_fuzz.py $(ARGS)
