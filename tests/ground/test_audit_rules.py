@@ -235,6 +235,7 @@ HIDDEN: Sequence[tuple[str, object]] = [
     ("acknowledgement of nothing", lambda li: (li.connect(),
                                                li.up(mqtt.PubAck(packet_id=3)))[1]),
     ("a reserved type", lambda li: (li.connect(), li.up(b"\x00\x00"))[1]),
+    ("an empty message", lambda li: (li.connect(), li.publish(0, 1, payload=b""))[1]),
     ("too large", lambda li: (li.connect(), li.up(b"\x32" * 99, part=Part.FIRST))[1]),
 ]  # fmt: skip
 

@@ -18,14 +18,15 @@ from overflight_ground.audit.ledgers import Crossed
 from overflight_ground.audit.room import choice, universal
 from overflight_ground.audit.sessions import Client, FlightState, Link
 from overflight_ground.audit.tally import SAMPLE_BYTES, ByteClass, Judged, Tally, Unexplained
-from overflight_ground.audit.traffic import Connection, Packet, Part
+from overflight_ground.audit.traffic import Connection, Crossing, Packet, Part
 from overflight_ground.audit.walk import Field
 
 MADE_BY_RELAY: Final = "made by the relay"
 """The reason that the relay gives a packet of its own, as an acknowledgement of what it refused."""
 Rule = Callable[["Explainer", Link, bytes, Packet], list[Judged]]
-PACKET_KINDS: Final = 8
-"""What a client may send next: two kinds of message, SUBSCRIBE, PINGREQ, DISCONNECT, three acks."""
+PACKET_KINDS: Final = 12
+"""What may come next: two kinds of message, CONNECT, SUBSCRIBE, PINGREQ, DISCONNECT, four
+acknowledgements, the end of the connection, the end of all."""
 
 
 @dataclass(slots=True)
@@ -60,6 +61,8 @@ class Explainer:
     messages: list[Crossed] = field(default_factory=list)
     refused_messages: list[Crossed] = field(default_factory=list)
     attempts: list[tuple[Packet, str]] = field(default_factory=list)
+    disputed: list[tuple[Packet, str]] = field(default_factory=list)
+    """Packets that the relay marked and that these rules explain."""
     on_unexplained: Callable[[Packet, Judged, str, int], None] | None = None
 
     def open(self, connections: Iterable[Connection]) -> None:
@@ -128,13 +131,16 @@ class Explainer:
         tally.packets += 1
         for found in judged:
             self._count(tally, packet, name, found)
+        left = sum(
+            found.end - found.start for found in judged if found.byte_class is ByteClass.UNEXPLAINED
+        )
+        if packet.crossing is Crossing.MARKED and not left:
+            self.disputed.append((packet, name))
         if packet.crossed:
             self._time(link, packet)
         elif packet.part in (Part.WHOLE, Part.FIRST):
             self.attempts.append((packet, name))
-        return sum(
-            found.end - found.start for found in judged if found.byte_class is ByteClass.UNEXPLAINED
-        )
+        return left
 
     def _judge(self, link: Link, packet: Packet) -> tuple[str, list[Judged]]:
         data = packet.data

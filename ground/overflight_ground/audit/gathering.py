@@ -29,6 +29,16 @@ def gather(read: Reading, traffic: Traffic, reconciled: Reconciled) -> list[Find
         )
         for found in traffic.explainer.crossed.evidence
     ]
+    findings += [
+        Finding(
+            kind="marked",
+            weight=Weight.DOUBT,
+            text=f"{name} packet {packet.sequence} is explained, but the relay marked it: "
+            f"{packet.reason}",
+            evidence=(traffic.explainer.evidence(packet),),
+        )
+        for packet, name in traffic.explainer.disputed
+    ]
     for session in read.sessions:
         findings += [
             Finding(

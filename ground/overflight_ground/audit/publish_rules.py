@@ -51,6 +51,8 @@ def publish(state: Explainer, link: Link, data: bytes, packet: Packet) -> list[J
     message = by_name.get("message")
     if content.message is not None and message is not None:
         state.carried(packet, content.payload, content.message, data, message)
+    if message is not None and message.start == message.end:
+        return unexplained(Field("whole packet", 0, len(data)), "an empty message")
     own = content.kind is not None and content.payload == link.payload
     digest = _digest(data, message)
     judged: list[Judged] = []
