@@ -107,7 +107,7 @@ COAST: Final = Command()
 _LAMINAR_DRAG: Final = 0.50
 _TURBULENT_DRAG: Final = 0.16
 _CRISIS_REYNOLDS: Final = 4.0e5
-_CRISIS_WIDTH: Final = 0.06
+_CRISIS_WIDTH: Final = 0.15
 
 
 def sphere_drag(reynolds: float) -> float:
