@@ -27,7 +27,10 @@ export async function start() {
   await refresh();
   setInterval(() => !document.hidden && slowly(), 15_000);
   setInterval(() => !document.hidden && model.stream === "open" && when.live && loadTimeline(), 4000);
-  setInterval(() => !document.hidden && touch("age"), 1000);
+  setInterval(() => {
+    countRates([]);
+    if (!document.hidden) touch("age");
+  }, 1000);
   on("select", () => loadSelected());
   on("mode link", wholeWhenWanted);
   return stream;

@@ -12,6 +12,7 @@ import { waypointsOf } from "../plan.js";
 import { trackColour } from "./tracks.js";
 
 const FONT = 'system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif';
+const PICTURE_PX = 13; // pictures nearer than this to the last one drawn would only hide the track
 let hits = [];
 let taken = [];
 
@@ -193,8 +194,11 @@ function drawPlan(context, eye, path, placeOf) {
     const at = eye.place(south, east);
     if (!at) continue;
     context.strokeStyle = colour("text");
-    context.strokeRect(at[0] - 3.5, at[1] - 3.5, 7, 7);
-    label(context, [at[0] + 14, at[1]], `W${number}`, "text");
+    context.lineWidth = 1.2;
+    context.strokeRect(at[0] - 3, at[1] - 3, 6, 6);
+    context.font = `600 11px ${FONT}`;
+    context.textBaseline = "middle";
+    name(context, `W${number}`, at[0] + 8, at[1], colour("text"));
   }
 }
 
@@ -235,10 +239,12 @@ function drawPictures(context, eye) {
   context.fillStyle = colour("kept");
   context.strokeStyle = colour("casing");
   context.lineWidth = 1;
+  let [px, py] = [-Infinity, -Infinity];
   for (const picture of model.pictures) {
     if (picture.lat_deg === null || (!when.live && Date.parse(picture.taken_at) > when.time)) continue;
     const at = eye.place(picture.lat_deg, picture.lon_deg);
-    if (!at) continue;
+    if (!at || (Math.hypot(at[0] - px, at[1] - py) < PICTURE_PX && picture.sha256 !== view.picture)) continue;
+    [px, py] = at;
     context.beginPath();
     context.rect(at[0] - 3, at[1] - 3, 6, 6);
     context.fill();
