@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,7 @@ from typing import Final
 import uvicorn
 
 from overflight_contract.commandline import HostPort
-from overflight_contract.errors import InputError, UnavailableError
+from overflight_contract.errors import InputError, OverflightError, UnavailableError
 from overflight_contract.mqtt import Version
 from overflight_ground.alerts.rules import Rules
 from overflight_ground.alerts.service import AlertService
@@ -50,6 +50,7 @@ VERSIONS: Final = {
     "3.1.1": (Version.V311,),
 }
 KEPT_S: Final = 1.0
+BROKER_CHECK_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,20 +83,31 @@ def data_folder(store: str) -> Path:
 
 def run(options: Options) -> None:
     """Run the ground until SIGINT or SIGTERM."""
-    with _broker(options) as broker_url, _listening(options.http) as server_socket:
+    with _broker(options) as broker, _listening(options.http) as server_socket:
         store = Store.open(options.store)
         try:
-            asyncio.run(_serve(options, broker_url, store, server_socket))
+            asyncio.run(_serve(options, broker, store, server_socket))
+        except BaseExceptionGroup as group:
+            ours, _ = group.split(OverflightError)
+            if ours is None:
+                raise
+            raise _first(ours) from group
         finally:
             store.close()
 
 
+def _first(group: BaseExceptionGroup[OverflightError]) -> OverflightError:
+    """Return one error of a group: a person gets one sentence."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
 @contextlib.contextmanager
-def _broker(options: Options) -> Iterator[str]:
+def _broker(options: Options) -> Iterator[EmbeddedBroker | None]:
     """Start the embedded broker where it is asked for."""
     kind, _, port = options.broker.partition(":")
     if kind != "embedded":
-        yield options.broker
+        yield None
         return
     if port and not (port.isascii() and port.isdigit() and int(port) < 65_536):
         raise InputError(f"{options.broker!r}: the embedded broker takes a port, as embedded:1883")
@@ -103,7 +115,7 @@ def _broker(options: Options) -> Iterator[str]:
     broker.start()
     log.info("embedded broker at %s", broker.url)
     try:
-        yield broker.url
+        yield broker
     finally:
         broker.stop()
 
@@ -121,7 +133,7 @@ def _listening(address: HostPort) -> Iterator[socket.socket]:
 
 
 async def _serve(
-    options: Options, broker_url: str, store: Store, server_socket: socket.socket
+    options: Options, broker: EmbeddedBroker | None, store: Store, server_socket: socket.socket
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -146,9 +158,10 @@ async def _serve(
     station.load(rows)
     station.counters = pipeline.counters
     station.store_trouble = lambda: pipeline.trouble
-    subscriber = _subscriber(options, broker_url, pipeline)
+    subscriber = _subscriber(options, options.broker if broker is None else broker.url, pipeline)
     station.broker_state = lambda: subscriber.state
-    await _run_tasks(options, station, pipeline, subscriber, server_socket, stop)
+    extra = [] if broker is None else [_keep_broker(broker)]
+    await _run_tasks(options, station, pipeline, subscriber, server_socket, stop, extra)
 
 
 def _subscriber(options: Options, broker_url: str, pipeline: Pipeline) -> Subscriber:
@@ -176,6 +189,7 @@ async def _run_tasks(
     subscriber: Subscriber,
     server_socket: socket.socket,
     stop: asyncio.Event,
+    extra: Sequence[Coroutine[None, None, None]],
 ) -> None:
     token = options.token or keep_token(data_folder(options.store) / "ground.token")
     sessions = data_folder(options.store) / "sessions"
@@ -201,6 +215,7 @@ async def _run_tasks(
             background.append(tasks.create_task(_tell_kept(station), name="peek"))
         if options.tap is not None:
             background.append(tasks.create_task(_provider(options.tap, station), name="tap"))
+        background += [tasks.create_task(task, name="broker") for task in extra]
         serving = tasks.create_task(server.serve([server_socket]), name="http")
         announce = tasks.create_task(_announce(server, server_socket, token), name="announce")
         await stop.wait()
@@ -239,6 +254,24 @@ async def _announce(server: uvicorn.Server, server_socket: socket.socket, token:
 async def _alerts(station: Station) -> None:
     assert station.alerts is not None
     await station.alerts.run()
+
+
+async def _keep_broker(broker: EmbeddedBroker) -> None:
+    """Start the embedded broker again when it has ended."""
+    while True:
+        await asyncio.sleep(BROKER_CHECK_S)
+        if broker.running():
+            continue
+        log.warning("the embedded broker has ended; starting it again")
+        try:
+            await asyncio.to_thread(_restart, broker)
+        except UnavailableError as error:
+            log.warning("%s", error)
+
+
+def _restart(broker: EmbeddedBroker) -> None:
+    broker.stop()
+    broker.start()
 
 
 async def _tick(station: Station) -> None:

@@ -155,6 +155,10 @@ def test_the_ground_starts_its_own_broker_and_waits_for_none(tmp_path) -> None:
     ground = Ground(tmp_path, f"embedded:{free_port()}")
     until(lambda: ground.get("health")["broker"] == "connected")
     assert ground.get("health")["status"] == "ok"
+    # it also starts it again
+    os.kill(int((tmp_path / "broker" / "broker.pid").read_text()), signal.SIGKILL)
+    until(lambda: ground.get("health")["broker"] != "connected")
+    until(lambda: ground.get("health")["broker"] == "connected")
     assert ground.stop() == 0
 
 
