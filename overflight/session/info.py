@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from overflight.session.views import Selection, selected
 from overflight_contract.messages import Position
-from overflight_contract.session import Note, SessionPacket, SessionReader, layout
+from overflight_contract.session import SessionPacket, SessionReader, layout
 from overflight_contract.times import iso
 
 WHOLE_UP_TO: Final = 50_000
 """Sessions of up to so many packets are read through without being asked."""
 MAX_CLIENTS: Final = 1000
+"""Clients, topics and reasons that are counted by name; what a session has more is not listed."""
 _GAP_FACTOR: Final = 10
 _GAP_LEAST_NS: Final = 10_000_000_000
 
@@ -99,11 +100,11 @@ class Reading:
     def _packet(self, packet: SessionPacket, view: Any) -> None:
         self.types[view.type] += 1
         self.packet_bytes += len(packet.data)
-        if view.topic is not None and len(self.topics) < MAX_CLIENTS:
+        if view.topic is not None and (view.topic in self.topics or len(self.topics) < MAX_CLIENTS):
             self.topics[view.topic] += 1
         if view.payload is not None:
             self.payloads[view.payload] += 1
-        if packet.reason:
+        if packet.reason and (packet.reason in self.reasons or len(self.reasons) < MAX_CLIENTS):
             self.reasons[packet.reason] += 1
         if view.client_id in self.clients or len(self.clients) < MAX_CLIENTS:
             kinds = self.clients.setdefault(view.client_id, Counter())
@@ -131,8 +132,3 @@ class Reading:
             self.gaps.append(
                 {"from": iso(last), "until": iso(at_ns), "seconds": round((at_ns - last) / 1e9, 3)}
             )
-
-
-def gap_notes(session: SessionReader) -> list[Note]:
-    """Return the notes of gaps in the capture itself."""
-    return [note for note in session.notes() if note.kind == "gap"]

@@ -59,12 +59,26 @@ class Catalogue:
     @property
     def first_sequence(self) -> int:
         """The sequence number that the file begins with."""
-        return int(self.metadata.get("overflight", {}).get("first_sequence", "0"))
+        return _number(self.metadata.get("overflight", {}).get("first_sequence")) or 0
+
+    @property
+    def first_connection(self) -> int:
+        """The lowest connection number that the file may use for a new connection."""
+        return _number(self.metadata.get("overflight", {}).get("first_connection")) or 1
 
     @property
     def session_id(self) -> bytes:
         """What the file and its journal have in common."""
-        return bytes.fromhex(self.metadata.get("overflight", {}).get("session_id", ""))
+        try:
+            return bytes.fromhex(self.metadata.get("overflight", {}).get("session_id", ""))
+        except ValueError:
+            return b""
+
+    def told_at_end(self, name: str) -> int | None:
+        """Return what a closed file says: ``next_sequence`` or ``next_connection``."""
+        if not self.closed:
+            return None
+        return _number(self.metadata.get(layout.CLOSED_RECORD, {}).get(name))
 
     def counts(self, entry: ChunkEntry) -> dict[int, int]:
         """Count a chunk's messages by channel, from its message indexes."""
@@ -279,3 +293,7 @@ def _records(data: memoryview) -> Iterator[tuple[int, memoryview]]:
             raise McapError("a record of the summary is cut off")
         yield op, data[position : position + length]
         position += length
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isascii() and text.isdigit() else None

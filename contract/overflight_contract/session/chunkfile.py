@@ -7,7 +7,7 @@ takes the place of the provisional ones, is on disk.
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -187,9 +187,13 @@ def create(path: Path, identity: Mapping[str, str], metadata: Mapping[str, str])
         file.write(prefix(identity, metadata))
         file.flush()
         os.fsync(file.fileno())
-    with contextlib.suppress(FileExistsError):
+    try:
         os.link(new, path)
-    new.unlink()
+        new.unlink()
+    except FileExistsError:
+        new.unlink()
+    except OSError:  # a file system without hard links
+        new.replace(path)
     sync_directory(path.parent)
 
 
@@ -198,5 +202,8 @@ def sync_directory(path: Path) -> None:
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that has nothing to do for that
+            raise
     finally:
         os.close(fd)

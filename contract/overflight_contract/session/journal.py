@@ -15,6 +15,7 @@ offset in the MCAP file below which everything is final.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import struct
@@ -124,6 +125,7 @@ def sealed(path: Path, number: int) -> Path:
     return path.with_name(f"{path.name}{SUFFIX}.{number:06d}")
 
 
+@functools.cache
 def boot_id() -> bytes:
     """Return the machine's boot id, zeros where the system has none."""
     try:

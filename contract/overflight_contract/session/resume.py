@@ -174,15 +174,15 @@ def _lock(path: Path, fd: int) -> None:
 
 def _numbers(catalogue: Catalogue, tail: Tail) -> tuple[int, int]:
     """Return the next sequence number and the next connection."""
-    closed = catalogue.metadata.get(layout.CLOSED_RECORD, {}) if catalogue.closed else {}
     sequence = catalogue.first_sequence
+    told = catalogue.told_at_end("next_sequence"), catalogue.told_at_end("next_connection")
     connections = [header.next_connection for header in tail.headers]
-    connections.append(int(catalogue.metadata["overflight"].get("first_connection", "1")))
+    connections.append(catalogue.first_connection)
     if tail.headers:
         sequence = max(sequence, *(header.first_sequence for header in tail.headers))
-    elif closed:
-        sequence = int(closed["next_sequence"])
-        connections.append(int(closed["next_connection"]))
+    elif told[0] is not None and told[1] is not None:
+        sequence = told[0]
+        connections.append(told[1])
     elif tail.final:
         sequence, connection = _last_of(catalogue)
         connections.append(connection)

@@ -67,9 +67,9 @@ class _FileCheck:
             yield from self._chunk(entry)
         for run in self._file.tail.runs:
             yield from self._content("the journal", run.records)
-        closed = self._file.catalogue.metadata.get(layout.CLOSED_RECORD, {})
-        if self._file.closed and int(closed.get("next_sequence", self.following)) > self.following:
-            text = f"items from number {self.following} to {closed['next_sequence']} are missing"
+        told = self._file.catalogue.told_at_end("next_sequence")
+        if self._file.closed and told != self.following:
+            text = f"ends after number {self.following - 1}, but was closed before number {told}"
             yield Problem(self._name, "gap", text)
         yield from self._summary()
 
