@@ -12,7 +12,6 @@ import functools
 from typing import Final, Protocol
 
 from overflight_contract import summaries
-from overflight_contract.errors import ContractError
 from overflight_contract.identity import is_payload
 from overflight_contract.messages import Message
 from overflight_contract.mqtt import packets as p
@@ -23,13 +22,14 @@ from overflight_contract.mqtt.framing import split_publish
 from overflight_contract.mqtt.tracing import Field, trace
 from overflight_contract.mqtt.vocabulary import PROTOCOL_NAMES, PacketType, Version
 from overflight_contract.times import iso
-from overflight_contract.topics import parse_topic
 
 UP, DOWN = 0, 1
 WHOLE, FIRST, MIDDLE, LAST = range(4)
 VERDICTS: Final = ("ok", "marked", "refused")
 DIRECTIONS: Final = ("up", "down")
 TYPES: Final = tuple(kind.name.lower() for kind in PacketType)
+_PLAIN_ACKS: Final = frozenset({b"\x40\2", b"\x50\2", b"\x62\2", b"\x70\2"})
+_PLAIN_ACK_BYTES: Final = 4
 MAX_HEX_BYTES: Final = 4096
 """How much of a packet its JSON view has in hex."""
 
@@ -139,6 +139,8 @@ class PacketView:
             return self.note
         if self.type == "publish":
             return self._publish_summary()
+        if self.packet_id and self.data[:2] in _PLAIN_ACKS and len(self.data) == _PLAIN_ACK_BYTES:
+            return ""  # the many, which need no decoding
         if self.decoded is None:
             return f"malformed: {self.malformed}"
         return summaries.summarise_packet(self.decoded, self.version)
@@ -262,10 +264,10 @@ def _publish(view: PacketView, state: _Connection, direction: int) -> None:
 
 
 def _whose(view: PacketView, state: _Connection, direction: int) -> None:
-    try:
-        view.payload = parse_topic(view.topic or "").payload
-    except ContractError:
+    known = summaries.known_topic(view.topic or "")
+    if known is None:
         return
+    view.payload = known.payload
     if direction == UP and state.payload is None:
         state.payload = view.payload
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import functools
+
 from overflight_contract import messages
 from overflight_contract.errors import ContractError
 from overflight_contract.messages import Fix, Message, Navigation, Position, Receipt
 from overflight_contract.mqtt import packets as p
 from overflight_contract.mqtt.reasons import RETURN_CODES, reason_name
 from overflight_contract.mqtt.vocabulary import Version
-from overflight_contract.topics import parse_topic
+from overflight_contract.topics import Topic, parse_topic
 
 _PREVIEW = 40
+
+
+@functools.lru_cache(maxsize=4096)
+def known_topic(topic: str) -> Topic | None:
+    """Take a topic of the contract apart; `None` for any other."""
+    try:
+        return parse_topic(topic)
+    except ContractError:
+        return None
 
 
 def message_of(topic: str | None, payload: bytes) -> Message | str | None:
@@ -19,12 +30,11 @@ def message_of(topic: str | None, payload: bytes) -> Message | str | None:
     Returns the message; or, on a topic of the contract, what does not fit, as text; or `None` on
     any other topic.
     """
-    try:
-        kind = parse_topic(topic or "").kind
-    except ContractError:
+    known = known_topic(topic or "")
+    if known is None:
         return None
     try:
-        return messages.decode(kind, payload)
+        return messages.decode(known.kind, payload)
     except ContractError as error:
         return error.detail
 

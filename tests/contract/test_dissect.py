@@ -250,7 +250,9 @@ def test_the_dictionary_has_what_the_tap_promises(see):
     assert found["size"] == len(view.data)
 
 
-@pytest.mark.parametrize("data", [b"", b"\0", b"\0\0", b"\x30", b"\x10\xff", b"\xff" * 9])
+@pytest.mark.parametrize(
+    "data", [b"\x42\2\0\1", b"\x40\2\0\0", b"", b"\0", b"\0\0", b"\x30", b"\x10\xff", b"\xff" * 9]
+)
 def test_nothing_is_too_broken_to_be_looked_at(see, data):
     view = see(data)
     assert view.summary.startswith("malformed: ")
