@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from overflight_contract.messages import Telemetry, kind_of
@@ -104,7 +105,7 @@ class Explainer:
             message.seq,
             str(kind_of(message)),
             data[place.start : place.end],
-            self.evidence(packet, place.start, place.end),
+            partial(self.evidence, packet, place.start, place.end),
         )
         if self.link(packet).payload in self.others:
             return

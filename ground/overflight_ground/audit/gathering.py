@@ -54,10 +54,10 @@ def gather(read: Reading, traffic: Traffic, reconciled: Reconciled) -> list[Find
             Finding(
                 kind="record-damage",
                 weight=Weight.DOUBT,
-                text=f"line {damage.line} of the payload's record {damage.reason}",
-                evidence=(Evidence(source="record", place=f"line {damage.line}"),),
+                text=f"line {damage.line} of the payload's {name} {damage.reason}",
+                evidence=(Evidence(source=name, place=f"line {damage.line}"),),
             )
-            for damage in read.record.damage
+            for name, damage in read.record.damage
         ]
     for vault in read.vaults:
         findings += _vault_findings(vault)

@@ -66,8 +66,8 @@ class RecordContent:
     """A record, read."""
 
     messages: list[Recorded] = field(default_factory=list)
-    damage: list[RecordDamage] = field(default_factory=list)
-    damaged_lines: set[int] = field(default_factory=set)
+    damage: list[tuple[str, RecordDamage]] = field(default_factory=list)
+    """(record, what is wrong with which line)."""
 
 
 @dataclass(slots=True)
@@ -97,15 +97,17 @@ def default_records(inputs: AuditInputs) -> list[Path]:
 def read_records(paths: Iterable[Path]) -> tuple[RecordContent, list[Input]]:
     """Read records; lines that their chain does not vouch for are named."""
     content, inputs = RecordContent(), []
-    for path in paths:
+    given = list(paths)
+    for number, path in enumerate(given, 1):
+        name = "record" if len(given) == 1 else f"record {number}"
         for item in read_record(path):
             if isinstance(item, RecordEntry):
+                kind = str(item.kind)
                 content.messages.append(
-                    Recorded(item.flight, item.seq, str(item.kind), item.payload, item.n)
+                    Recorded(item.flight, item.seq, kind, item.payload, item.n, name)
                 )
             else:
-                content.damage.append(item)
-                content.damaged_lines.add(item.line)
+                content.damage.append((name, item))
         size = path.stat().st_size
         inputs.append(Input(kind="record", name=path.name, sha256=sha256_of(path), bytes=size))
     return content, inputs

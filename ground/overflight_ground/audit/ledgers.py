@@ -6,7 +6,7 @@ is ``None``; nothing is said then that needs it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -24,6 +24,7 @@ class Recorded(NamedTuple):
     kind: str
     body: bytes
     line: int
+    source: str = "record"
 
 
 class Crossed(NamedTuple):
@@ -34,7 +35,7 @@ class Crossed(NamedTuple):
     seq: int
     kind: str
     body: bytes
-    evidence: Evidence
+    where: Callable[[], Evidence]
 
 
 class Stored(NamedTuple):
@@ -59,7 +60,8 @@ class Ledgers:
     quarantined: frozenset[bytes] = frozenset()
     """Bodies in the store's quarantine."""
     refused: Sequence[Crossed] = ()
-    damaged_lines: frozenset[int] = frozenset()
+    damaged_lines: frozenset[tuple[str, int]] = frozenset()
+    """(record, line) that its chain does not vouch for."""
     held_from: Mapping[str, int] = field(default_factory=dict)
     traffic_is_whole: bool = True
     """False where sessions have gaps, so that an absence proves nothing."""
@@ -139,10 +141,10 @@ def _ledger(message: Recorded | Crossed | Stored) -> str:
 
 def _where(message: Recorded | Crossed | Stored) -> Evidence:
     if isinstance(message, Crossed):
-        return message.evidence
+        return message.where()
     sample = message.body[:64].hex()
     if isinstance(message, Recorded):
-        return Evidence(source="record", place=f"line {message.line}", hex=sample)
+        return Evidence(source=message.source, place=f"line {message.line}", hex=sample)
     return Evidence(source="store", place=f"messages.id {message.row}", hex=sample)
 
 
@@ -215,7 +217,7 @@ def _not_stored(case: Case, ledgers: Ledgers, *, refused: bool) -> Iterator[Find
 
 def _altered(case: Case, ledgers: Ledgers) -> Finding:
     recorded, crossed, stored = case.recorded, case.crossed, case.stored
-    if recorded and recorded.line in ledgers.damaged_lines:
+    if recorded and (recorded.source, recorded.line) in ledgers.damaged_lines:
         text = "is altered in the payload's record, whose chain does not vouch for that line"
         return case.finding("altered", Weight.DOUBT, text)
     if recorded and crossed and stored and _same(recorded, crossed):
@@ -295,7 +297,7 @@ def _order(result: Reconciled, ledgers: Ledgers) -> None:
                     text=f"seq {message.seq} crossed after seq {highest[message.flight]}",
                     flight=message.flight,
                     seq=message.seq,
-                    evidence=(message.evidence,),
+                    evidence=(message.where(),),
                 )
             )
         highest[message.flight] = max(message.seq, highest.get(message.flight, 0))

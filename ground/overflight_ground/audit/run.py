@@ -48,11 +48,17 @@ def _reconcile(inputs: AuditInputs, read: Reading, traffic: Traffic) -> Reconcil
             stored=read.store.messages if read.store else None,
             quarantined=frozenset(read.store.quarantined) if read.store else frozenset(),
             refused=traffic.explainer.refused_messages,
-            damaged_lines=frozenset(read.record.damaged_lines) if read.record else frozenset(),
+            damaged_lines=_damaged(read),
             held_from=held,
             traffic_is_whole=not any(session.gaps for session in read.sessions),
         )
     )
+
+
+def _damaged(read: Reading) -> frozenset[tuple[str, int]]:
+    if read.record is None:
+        return frozenset()
+    return frozenset((name, damage.line) for name, damage in read.record.damage)
 
 
 def _held_from(body: bytes) -> int:
