@@ -111,9 +111,13 @@ class Collector:
         wire = list(self._wire)
         data["wire"] = [wire_json(item) for item in wire]
         data["wire_missed"] = self._wired - len(wire)
+        self.forget()
+        return data
+
+    def forget(self) -> None:
+        """Begin anew: nobody listens."""
         self._stored, self._wired = [], 0
         self._wire.clear()
-        return data
 
 
 def batch_json(stored: Sequence[Stored], counters: dict[str, int]) -> dict[str, Any]:

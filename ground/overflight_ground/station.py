@@ -87,7 +87,9 @@ class Station:
 
     def tick(self) -> None:
         """Send what has come since the last tick to the open streams."""
-        if not self.collector.empty:
+        if not self.hub.listeners:
+            self.collector.forget()
+        elif not self.collector.empty:
             data = self.collector.take(self.live.totals())
             self.hub.send("batch", data, self.collector.last_id)
 

@@ -58,16 +58,16 @@ def _whole_flight(company: Company, options: DemoOptions, progress: Progress) ->
 def _introduce(plan: RunPlan, options: DemoOptions, progress: Progress) -> None:
     kind = "simulated flight" if plan.simulated else "flight"
     progress.note(f"Overflight flies {plan.source} ({kind}), at {plan.speed}× real speed.")
-    progress.note(f"  page      {plan.page_url}")
+    progress.note(f"  page      {plan.page_link}")
     progress.note(f"  watch     overflight watch {plan.control_url}")
     progress.note(f"  data      {plan.folder}")
     if options.browser and not options.json and sys.stdout.isatty():
         with contextlib.suppress(webbrowser.Error):
-            webbrowser.open(plan.page_url)
+            webbrowser.open(plan.page_link)
 
 
 def _stay(company: Company, progress: Progress) -> None:
-    progress.note(f"The page stays up at {company.plan.page_url} until Ctrl-C.")
+    progress.note(f"The page stays up at {company.plan.page_link} until Ctrl-C.")
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             company.keep_up()

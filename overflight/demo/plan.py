@@ -78,6 +78,15 @@ class RunPlan:
         return f"http://127.0.0.1:{self.page_port}/"
 
     @property
+    def page_link(self) -> str:
+        """The web page with the ground's token, so that one may acknowledge alerts there."""
+        try:
+            token = (self.folder / "ground.token").read_text("ascii").strip()
+        except OSError:
+            return self.page_url
+        return f"{self.page_url}?token={token}"
+
+    @property
     def control_url(self) -> str:
         """The relay's control port."""
         return f"http://127.0.0.1:{self.control_port}"
