@@ -15,6 +15,7 @@ import argparse
 import contextlib
 import datetime as dt
 import json
+import os
 import resource
 import shutil
 import signal
@@ -64,7 +65,9 @@ class _Bench:
     def __init__(self, folder: Path, *, quick: bool) -> None:
         self.folder = folder
         self.quick = quick
+        self.rounds = 2 if quick else 3
         self.load = folder / "load"
+        self.cpu_s = 0.0
         self.result: dict[str, float | None] = dict.fromkeys(KEYS)
 
     def run(self) -> dict[str, float | None]:
@@ -121,15 +124,17 @@ class _Bench:
         count = 600_000 if self.quick else 2_000_000
         cases = [(1, 1)] if self.quick else [(1, 1), (1, 50), (0, 1), (0, 50)]
         for qos, connections in cases:
-            if qos == 0:
-                continue_note = "QoS 0: the load ends when all is sent"
-                print(continue_note)
             rates: dict[str, float] = {}
+            cost: dict[str, float] = {}
             for name, path in self.paths().items():
                 with self.sink(0) as behind, path(behind) as port:
                     rates[name] = self.rate(port, connections, count, qos)
+                if name.startswith("relay"):
+                    cost[name] = self.cpu_s / (count * self.rounds) * 1e6
             title = f"alone: load → X → sink, QoS {qos}, {connections} connection(s), packets/s"
             table(title, rates, "relay, all on")
+            for name, micros in cost.items():
+                print(f"  {name}: {micros:.2f} µs of CPU a packet, {1e6 / micros:,.0f}/s a core")
             if (qos, connections) == (1, 1):
                 self.result["alone_full_pps"] = round(rates["relay, all on"])
                 self.result["alone_inspect_pps"] = round(rates["relay, no session"])
@@ -137,7 +142,7 @@ class _Bench:
     def rate(self, port: int, connections: int, count: int, qos: int) -> float:
         file = self.messages(connections, qos)
         best = 0.0
-        for _ in range(2 if self.quick else 3):
+        for _ in range(self.rounds):
             words = self.c("load", port, connections, count, qos, file, PER_BLOCK).split()
             best = max(best, float(words[1]) / float(words[0]))
         return best
@@ -210,7 +215,7 @@ class _Bench:
 
     def chain_rate(self, behind: int, port: int, connections: int, count: int) -> float:
         file, best = self.messages(connections, 1), 0.0
-        for _ in range(2 if self.quick else 3):
+        for _ in range(self.rounds):
             command = [str(self.load), "sub", str(behind), str(count)]
             with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watcher:
                 assert watcher.stdout is not None
@@ -272,8 +277,10 @@ class _Bench:
 
     @contextlib.contextmanager
     def relay(self, behind: int, *, record: bool) -> Iterator[int]:
-        with running(self.relay_command(behind, record=record), self.folder) as (_, port):
+        with running(self.relay_command(behind, record=record), self.folder) as (process, port):
+            before = cpu_s(process.pid)
             yield port
+            self.cpu_s = cpu_s(process.pid) - before
         for session in self.folder.glob("s*.mcap*"):
             shutil.rmtree(session) if session.is_dir() else session.unlink()
 
@@ -431,6 +438,12 @@ def running(command: list[str], folder: Path) -> Iterator[tuple[subprocess.Popen
         except subprocess.TimeoutExpired:
             process.kill()
         log.close()
+
+
+def cpu_s(pid: int) -> float:
+    """Return the processor time that a process has used, all threads (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_mb(pid: int) -> float:
