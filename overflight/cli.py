@@ -11,7 +11,14 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from overflight import __version__
-from overflight_contract.commandline import Exit, HelpFormatter, apply_settings, epilog, read_config
+from overflight_contract.commandline import (
+    Exit,
+    HelpFormatter,
+    Parser,
+    apply_settings,
+    epilog,
+    read_config,
+)
 from overflight_contract.errors import InputError, OverflightError
 
 
@@ -55,7 +62,7 @@ exit statuses:
 
 def build_parser(names: Sequence[str] = ()) -> argparse.ArgumentParser:
     """Return the parser; only the commands in `names` are imported and get their options."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="overflight",
         description="Shows, and proves, what left a device and what stayed on board.",
         epilog=f"{epilog(EXAMPLES)}\n\n{EXIT_STATUSES}",

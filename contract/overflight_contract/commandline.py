@@ -15,7 +15,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 
 from overflight_contract.errors import InputError
 
@@ -58,6 +58,23 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
         if shown and action.option_strings and "%(default)" not in text:
             text += " (default: %(default)s)"
         return text
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one sentence what is wrong with a command line, and where help is."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with status 2 and the sentence."""
+        choice = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
+        if choice is not None:
+            import difflib
+
+            names = re.findall(r"'([^']*)'", choice.group(2))
+            near = difflib.get_close_matches(choice.group(1), names, n=1)
+            message = f"there is no {choice.group(1)!r}; " + (
+                f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
+            )
+        self.exit(Exit.USAGE, f"{self.prog}: {message.rstrip('.')} (help: {self.prog} --help)\n")
 
 
 def subcommand(

@@ -63,7 +63,7 @@ def _build_run(commands: Any) -> None:
         "--camera",
         default="none",
         metavar="SPEC",
-        help="sim[:MEGAPIXELS], folder:DIR, command:CMD or none",
+        help="sim[:MEGAPIXELS], folder:DIR[?offset=SECONDS], command:CMD or none",
     )
     run.add_argument(
         "--picture-every",
