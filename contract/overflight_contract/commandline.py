@@ -61,7 +61,21 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """Says in one sentence what is wrong with a command line, and where help is."""
+    """Says in one sentence what is wrong with a command line, and where help is.
+
+    A list of words may be broken by options: ``watch URL -w FILE FILTER``.
+    """
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse, and give words that are left over to the list that this command takes."""
+        parsed, rest = super().parse_known_args(args, namespace)
+        lists = [a for a in self._actions if not a.option_strings and a.nargs in ("*", "+")]
+        if lists and rest and not any(word.startswith("-") for word in rest):
+            setattr(parsed, lists[0].dest, [*getattr(parsed, lists[0].dest), *rest])
+            rest = []
+        return parsed, rest
 
     def error(self, message: str) -> NoReturn:
         """End with status 2 and the sentence."""
