@@ -196,3 +196,12 @@ def mosquitto(tmp_path_factory):
     yield port
     process.terminate()
     process.wait(10)
+
+
+def pytest_asyncio_loop_factories(config, item):
+    """Run on the relay's own loop, where it is installed: what runs is what is tested."""
+    try:
+        import uvloop
+    except ImportError:
+        return {"asyncio": asyncio.new_event_loop}
+    return {"uvloop": uvloop.new_event_loop}

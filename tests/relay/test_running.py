@@ -376,3 +376,8 @@ async def test_tls_passed_through_shows_name_sizes_and_times_only(
         data = b"".join(packet.data for packet in session.packets())
         assert b"HAB-01" not in data
         assert data[:1] == b"\x16"
+
+
+async def test_it_runs_on_its_own_loop():
+    uvloop = pytest.importorskip("uvloop")
+    assert isinstance(asyncio.get_running_loop(), uvloop.Loop)
