@@ -63,7 +63,7 @@ class LiveScreen(Screen):
             return Text("waiting for the first", style="yellow")
         style = "green" if fix.mode == "3d" else "yellow"
         sats = "" if fix.sats is None else f", {fix.sats} satellites"
-        hdop = "" if fix.hdop is None else f", hdop {fix.hdop}"
+        hdop = "" if fix.hdop is None else f", hdop {fix.hdop:.1f}"
         return Text(f"{fix.mode}{sats}{hdop}, {iso(fix.measured_at_ns)}", style=style)
 
     def _position(self) -> Text:
