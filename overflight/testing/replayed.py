@@ -102,16 +102,19 @@ class ReplayedToBroker:
         """Port of `url`."""
         return parse_broker(self.url).port
 
-    def play(self) -> Report:
-        """Play it all; blocks, so in async tests take `play_async`."""
+    def play(self, to: str | None = None) -> Report:
+        """Play it all, once; blocks, so in async tests take `play_async`.
+
+        `to` is the URL of something before the broker, such as the fixture `relay`'s.
+        """
         if self.report is None:
-            self.report = self._start().result(PLAY_DEADLINE_S)
+            self.report = self._start(to or self.url).result(PLAY_DEADLINE_S)
         return self.report
 
-    async def play_async(self) -> Report:
-        """Play it all."""
+    async def play_async(self, to: str | None = None) -> Report:
+        """Play it all, as `play`."""
         if self.report is None:
-            self.report = await asyncio.wrap_future(self._start())
+            self.report = await asyncio.wrap_future(self._start(to or self.url))
         return self.report
 
     @property
@@ -144,11 +147,11 @@ class ReplayedToBroker:
         if others:
             raise AssertionError(_others(others, self.path.name))
 
-    def _start(self) -> Future[Report]:
+    def _start(self, to: str) -> Future[Report]:
         return self._background.submit(
             play(
                 self.path,
-                self.url,
+                to,
                 speed=self._speed,
                 only=self._only,
                 flat=self._flat,
