@@ -8,10 +8,10 @@ so counts by verdict stand in the file's statistics and refused packets are foun
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, repeat
 from operator import add
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -267,13 +267,20 @@ def widen(low: int, base: int) -> int:
     return base + ((low - base) & SEQUENCE_MASK)
 
 
-_BODY_OF: Final[dict[int, struct.Struct]] = {}
+_PlainLayout = tuple[Callable[[bytes, int], tuple[Any, ...]], int]
+_PLAIN: Final[dict[int, _PlainLayout]] = {}
 
 
-def _body(length: int) -> struct.Struct:
-    found = struct.Struct(f"<9xHIQ8xIBBII{length - _CONTENT}s")
-    if len(_BODY_OF) < 4096:
-        _BODY_OF[length] = found
+def _plain(length: int) -> _PlainLayout:
+    """Return what unpacks a packet without a reason, and its two lengths as one number.
+
+    The fields are channel, sequence, time, connection, part and masked as one number, length of
+    reason and of data as one number, data.
+    """
+    size = length - _CONTENT
+    found = struct.Struct(f"<9xHIQ8xIHQ{size}s").unpack_from, size << 32
+    if len(_PLAIN) < 4096:
+        _PLAIN[length] = found
     return found
 
 
@@ -283,7 +290,7 @@ def unpack(records: bytes, base: int) -> list[Item]:
     Raises `McapError` where the records are not as `pack_packets` and `pack_items` make them.
     """
     items: list[Item] = []
-    keep, new, get = items.append, tuple.__new__, _BODY_OF.get
+    keep, new, layout_of = items.append, tuple.__new__, _PLAIN.get
     header, directions, verdicts = mcap.RECORD_HEADER.unpack_from, DIRECTION, VERDICT
     position, end, wide = 0, len(records), base & ~SEQUENCE_MASK
     floor = base & SEQUENCE_MASK
@@ -293,29 +300,18 @@ def unpack(records: bytes, base: int) -> list[Item]:
             if op != 5 or length < _CONTENT:
                 position = _unpack_odd(records, position, items, base)
                 continue
-            layout = get(length) or _body(length)
-            channel_id, low, at_ns, connection, part, masked, reason_bytes, size, data = (
-                layout.unpack_from(records, position)
-            )
-            if reason_bytes or channel_id > 6 or size != length - _CONTENT:
+            take, expected = layout_of(length) or _plain(length)
+            channel_id, low, at_ns, connection, flags, lengths, data = take(records, position)
+            if lengths != expected or channel_id > 6 or flags:
                 position = _unpack_odd(records, position, items, base)
                 continue
-            sequence = wide + low if low >= floor else wide + low + 0x100000000
             position += length + 9
+            sequence = wide + low if low >= floor else wide + low + 0x100000000
+            direction, verdict = directions[channel_id], verdicts[channel_id]
             keep(
                 new(
                     SessionPacket,
-                    (
-                        at_ns,
-                        connection,
-                        directions[channel_id],
-                        verdicts[channel_id],
-                        "",
-                        data,
-                        part,
-                        sequence,
-                        masked != 0,
-                    ),
+                    (at_ns, connection, direction, verdict, "", data, 0, sequence, False),
                 )
             )
     except (struct.error, IndexError, msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -179,10 +179,7 @@ class SessionReader:
         self, start_ns: int | None = None, end_ns: int | None = None
     ) -> Iterator[SessionPacket]:
         """Yield the packets, with times in [start_ns, end_ns)."""
-        for items in self.batches(start_ns, end_ns):
-            for item in items:
-                if isinstance(item, SessionPacket):
-                    yield item
+        return chain.from_iterable(map(_packets_of, self.batches(start_ns, end_ns)))
 
     def connections(self) -> list[Connection]:
         """List the connections by number; reads only the chunks that tell of any."""
@@ -288,6 +285,10 @@ def _files_of(path: Path) -> list[Path]:
     if not files:
         raise InputError(f"there is no session in {path}")
     return files
+
+
+def _packets_of(items: list[Item]) -> list[SessionPacket]:
+    return [item for item in items if type(item) is SessionPacket]
 
 
 def _time(item: Item) -> int:
