@@ -9,6 +9,7 @@ import pytest
 
 from overflight.leaks import scene as scenes
 from overflight_contract import mqtt
+from overflight_contract.session import SessionWriter
 from overflight_contract.session import Verdict as Relay
 from overflight_ground.audit import AuditInputs, AuditReport, Verdict, run_audit
 from overflight_ground.audit.report import from_json, to_json
@@ -107,3 +108,52 @@ def test_every_absence_is_named(make: Make, left_out: dict[str, object], verdict
     report = audit(make(messages=40), **left_out)
     assert report.verdict is verdict, report.reasons
     assert report.unproved
+
+
+def test_a_session_cut_off_is_a_gap_and_is_not_held_against_the_payload(make: Make) -> None:
+    scene = make()
+    data = scene.session.read_bytes()
+    scene.session.write_bytes(data[: len(data) * 6 // 10])
+    report = audit(scene)
+    assert report.verdict is Verdict.UNTOLD, report.reasons
+    assert report.finding_counts["session-gap"] >= 1
+
+
+def test_a_session_of_a_killed_relay_has_no_gap(make: Make) -> None:
+    scene = make(messages=40)
+    scene.session.unlink()
+    writer = SessionWriter(scene.session, background=False)
+    writer.write(scene.items)
+    report = audit(scene)
+    writer.close()
+    assert report.verdict is Verdict.HELD, report.reasons
+
+
+def test_a_session_that_begins_in_mid_connection_is_a_gap(make: Make, tmp_path: Path) -> None:
+    scene = make(messages=60)
+    scene.session.unlink()
+    half = len(scene.items) // 2
+    parts = []
+    for number, items in enumerate((scene.items[:half], scene.items[half:])):
+        path = tmp_path / f"{number}.mcap"
+        writer = SessionWriter(path, background=False)
+        writer.write(items)
+        writer.close()
+        parts.append(path)
+    report = audit(scene, sessions=parts)
+    assert (report.crossed, report.lost, report.unexplained_bytes) == (60, 0, 0)
+    assert report.verdict is Verdict.UNTOLD
+    assert report.finding_counts == {"session-gap": 1}
+    assert len([i for i in report.inputs if i.kind == "session"]) == 2
+
+
+def test_a_bare_folder_of_pictures_will_do(make: Make, tmp_path: Path) -> None:
+    scene = make(messages=20)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, data in enumerate(scene.pictures):
+        (folder / f"{number}.jpg").write_bytes(data)
+    report = audit(scene, vaults=[folder])
+    assert report.verdict is Verdict.HELD, report.reasons
+    assert report.sent is None
+    assert len(report.unproved) == 2

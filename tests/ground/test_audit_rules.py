@@ -25,6 +25,7 @@ class Line:
     def __init__(self, **options: object) -> None:
         given: dict[str, object] = {"payloads": frozenset({PAYLOAD})}
         self.explainer = Explainer(**{**given, **options})  # type: ignore[arg-type]
+        self.explainer.open(Connection(n, START_NS, "", "none", None) for n in range(1, 9))
         self.at_ns = START_NS
         self.number = 0
         self.version = V311

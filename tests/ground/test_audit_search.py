@@ -134,13 +134,13 @@ def test_any_run_of_the_smallest_length_is_found(there: int, here: int, more: in
 
 
 def test_nothing_is_found_in_clean_traffic() -> None:
-    clean = [m.encode(message) for message in flight_messages(2000)]
+    clean = [m.encode(message) for message in flight_messages(500)]
     result = search([b"".join(clean)])
     assert (result.found, result.beginnings) == ([], [])
 
 
 def test_noise_holds_neither_pictures_nor_signatures() -> None:
-    noise = random.Random(4).randbytes(2_000_000)
+    noise = random.Random(4).randbytes(700_000)
     assert find_signatures(noise) == []
     assert search([noise]).found == []
 

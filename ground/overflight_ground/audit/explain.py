@@ -53,6 +53,7 @@ class Explainer:
     timing_bits: float = 0.0
     order_bits: float = 0.0
     opaque: frozenset[tuple[int, int]] = frozenset()
+    opened: set[tuple[int, int]] = field(default_factory=set)
     links: dict[tuple[int, int], Link] = field(default_factory=dict)
     clients: dict[str, Client] = field(default_factory=dict)
     flights: dict[tuple[str, str], FlightState] = field(default_factory=dict)
@@ -67,7 +68,9 @@ class Explainer:
     on_unexplained: Callable[[Packet, Judged, str, int], None] | None = None
 
     def open(self, connections: Iterable[Connection]) -> None:
-        """Take in which connections are opaque."""
+        """Take in which connections the session saw begin, and which are opaque."""
+        connections = list(connections)
+        self.opened |= {(link.file, link.connection) for link in connections}
         self.opaque = self.opaque | {
             (link.file, link.connection) for link in connections if link.tls == "passthrough"
         }
@@ -154,14 +157,21 @@ class Explainer:
         number = data[0] >> 4
         name = walk.TYPE_NAMES[number]
         if link.ended:
+            publish_rules.note_message(self, packet)
             return name, whole(data, "comes after DISCONNECT")
+        if not link.connected and number != walk.CONNECT and self._began_before(packet):
+            publish_rules.join_midstream(self, link, data)
         if link.connected is (number == walk.CONNECT):
+            publish_rules.note_message(self, packet)
             why = "a second CONNECT" if link.connected else "comes before CONNECT"
             return name, whole(data, why)
         rule = _RULES.get(number)
         if rule is None:
             return name, whole(data, "a payload sends no such packet")
         return name, rule(self, link, data, packet)
+
+    def _began_before(self, packet: Packet) -> bool:
+        return (packet.file, packet.connection) not in self.opened
 
     def _count(self, tally: Tally, packet: Packet, name: str, found: Judged) -> None:
         size = found.end - found.start

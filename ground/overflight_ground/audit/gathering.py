@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from overflight_contract.times import iso
 from overflight_contract.vault import VaultReport
 from overflight_ground.audit.findings import Evidence, Finding, Weight
 from overflight_ground.audit.ledgers import Reconciled
@@ -19,6 +20,7 @@ def gather(read: Reading, traffic: Traffic, reconciled: Reconciled) -> list[Find
             evidence=(
                 Evidence(
                     source=traffic.explainer.names[found.file],
+                    at=iso(found.crossed_at_ns),
                     connection=found.connection,
                     packet=found.sequence,
                     start=found.start,
@@ -38,6 +40,16 @@ def gather(read: Reading, traffic: Traffic, reconciled: Reconciled) -> list[Find
             evidence=(traffic.explainer.evidence(packet),),
         )
         for packet, name in traffic.explainer.disputed
+    ]
+    findings += [
+        Finding(
+            kind="session-gap",
+            weight=Weight.DOUBT,
+            text=f"{traffic.explainer.names[file]}: connection {number} began before the session",
+            evidence=(Evidence(source=traffic.explainer.names[file], connection=number),),
+        )
+        for (file, number), link in sorted(traffic.explainer.links.items())
+        if link.midstream
     ]
     for session in read.sessions:
         findings += [

@@ -5,6 +5,7 @@ All of it read only. Each input is hashed, so that a report can be checked again
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -255,9 +256,10 @@ class SessionContent:
         )
 
     def packets(self) -> Iterator[Packet]:
-        """Yield its packets in order."""
+        """Yield its packets in order; what could not be read stands in `gaps` afterwards."""
         for item in self.reader.packets():
             yield to_packet(item, self.number)
+        self.gaps += [Gap(None, None, damage, self.number) for damage in self.reader.damage]
 
 
 def _identity_rule(rules: str) -> bool:
@@ -306,7 +308,6 @@ def open_sessions(paths: Sequence[Path]) -> list[SessionContent]:
             for note in content.notes
             if note.kind == "gap"
         ]
-        content.gaps += [Gap(None, None, damage, number) for damage in reader.damage]
         opened.append(content)
     return opened
 
@@ -316,12 +317,14 @@ def _gap_text(note: Note) -> str:
 
 
 def session_input(path: Path) -> Input:
-    """Hash a session: its file, or the files of its folder in order of name."""
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    """Hash a session: its file, or in order of name those of its folder, journals included."""
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file())
+    else:
+        files = [path, *sorted(path.parent.glob(f"{glob.escape(path.name)}.journal*"))]
     digest, size = hashlib.sha256(), 0
     for file in files:
-        if path.is_dir():
-            digest.update(f"{file.relative_to(path).as_posix()} {sha256_of(file)}\n".encode())
+        digest.update(f"{file.relative_to(path.parent).as_posix()} {sha256_of(file)}\n".encode())
         size += file.stat().st_size
-    sha256 = digest.hexdigest() if path.is_dir() else sha256_of(path)
+    sha256 = sha256_of(path) if files == [path] else digest.hexdigest()
     return Input(kind="session", name=path.name, sha256=sha256, bytes=size)

@@ -21,7 +21,7 @@ from overflight_ground.audit.room import (
     navigation_bits,
     position_bits,
 )
-from overflight_ground.audit.sessions import FlightState, Link
+from overflight_ground.audit.sessions import Client, FlightState, Link
 from overflight_ground.audit.tally import ByteClass, Judged
 from overflight_ground.audit.traffic import Packet
 from overflight_ground.audit.walk import Field
@@ -72,6 +72,39 @@ def publish(state: Explainer, link: Link, data: bytes, packet: Packet) -> list[J
             what = field.name.removeprefix(walk.PROPERTY_PREFIX)
             judged += unexplained(field, f"a payload sends no {what}")
     return judged
+
+
+def note_message(state: Explainer, packet: Packet) -> None:
+    """Take in the message of a PUBLISH that comes where none may, for the ledgers."""
+    for version in (4, 5):
+        by_name = {field.name: field for field in walk.walk(packet.data, version)}
+        message = by_name.get("message")
+        content = _content(packet.data, by_name.get("topic"), message)
+        if content.message is not None and message is not None:
+            state.carried(packet, content.payload, content.message, packet.data, message)
+            return
+
+
+def join_midstream(state: Explainer, link: Link, data: bytes) -> None:
+    """Take up a connection that began before the session: what its first packet says stands."""
+    link.connected = link.midstream = True
+    for version in (4, 5):
+        by_name = {field.name: field for field in walk.walk(data, version)}
+        if walk.MALFORMED in by_name:
+            continue
+        link.version = version
+        content = _content(data, by_name.get("topic"), by_name.get("message"))
+        if content.message is not None:
+            break
+    else:
+        content = _Content("", None, None, "")
+    name = content.payload
+    known = state.payloads is None or name in state.payloads | state.others
+    if known and is_payload(name):
+        link.payload = link.client_id = name
+        link.client = state.clients.setdefault(name, Client())
+    link.client.connections += 2
+    link.ids = link.client.ids = link.client.ids.reconnected()
 
 
 def _content(data: bytes, topic: Field | None, message: Field | None) -> _Content:

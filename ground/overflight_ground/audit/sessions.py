@@ -82,6 +82,8 @@ class Link:
     client: Client = field(default_factory=Client)
     ids: PacketIds = field(default_factory=PacketIds)
     connected: bool = False
+    midstream: bool = False
+    """It began before the session did: its CONNECT is not there."""
     ended: bool = False
     keep_alive_s: int = 0
     last_up_ns: int | None = None

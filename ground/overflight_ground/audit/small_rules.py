@@ -58,9 +58,9 @@ def acknowledgement(_state: Explainer, link: Link, data: bytes, _packet: Packet)
             judged += fixed(field) if fits else unexplained(field, "reserved flags are set")
         elif field.name == "packet id":
             owed = len(link.to_acknowledge)
-            fits = link.settle(kind, int.from_bytes(value, "big"))
+            fits = link.settle(kind, int.from_bytes(value, "big")) or link.midstream
             why = "answers nothing that the broker sent"
-            bits = math.log2(owed) if owed > 1 else 0.0
+            bits = 16.0 if link.midstream else math.log2(owed) if owed > 1 else 0.0
             judged += explained(field, bits) if fits else unexplained(field, why)
         else:
             judged += _success(field, value)
@@ -92,6 +92,8 @@ def _ping_is_due(link: Link, at_ns: int) -> bool:
         link.ping_credit += passed_s / (PING_EARLY * link.keep_alive_s)
         link.ping_credit = min(PINGS_AT_ONCE, link.ping_credit)
     link.ping_at_ns = at_ns
+    if link.midstream and not link.keep_alive_s:
+        return True
     if link.ping_credit < 1.0:
         return False
     link.ping_credit -= 1.0
