@@ -112,7 +112,7 @@ function fill(row, item, ring, index) {
     row.direction = shown.direction;
     row.sign.replaceChildren(icon(shown.direction));
   }
-  say(row.size, shown.size < 10000 ? `${shown.size} B` : bytes(shown.size));
+  say(row.size, shown.size < 10000 ? `${shown.size} B` : `${Math.round(shown.size / 1000)} kB`);
   say(row.what, shown.what);
   say(row.text, shown.text);
   const isChosen = chosen && chosen.item === item;
