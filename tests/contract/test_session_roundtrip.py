@@ -20,6 +20,7 @@ from overflight_contract.session import (
     Verdict,
     open_session,
 )
+from overflight_contract.session.verify import verify_session
 
 T0 = 1_675_252_800_000_000_000
 
@@ -268,3 +269,35 @@ def test_nothing_there(tmp_path):
         open_session(tmp_path / "none.mcap")
     with pytest.raises(InputError):
         open_session(tmp_path)
+
+
+def test_a_missing_file_of_a_folder_is_named(tmp_path):
+    path = tmp_path / "session"
+    with SessionWriter(path, chunk_bytes=500, rotate_bytes=1000, background=False) as writer:
+        for n in range(300):
+            writer.write_packets([packet(n)])
+    files = sorted(path.iterdir())
+    assert len(files) > 3
+    files[1].unlink()
+    with open_session(path) as session:
+        assert "a file is missing" in session.damage[0]
+        assert [problem.kind for problem in verify_session(session).problems] == ["gap"]
+
+
+def test_a_slow_session_makes_few_chunks_and_is_always_readable_by_others(tmp_path):
+    path = tmp_path / "a.mcap"
+    writer = SessionWriter(path, background=False)
+    chunks = set()
+    for n in range(100):
+        writer.write_packets([packet(n)])
+        writer.tick(T0 + n * 1_000_000_000)
+        with path.open("rb") as file:
+            records = _whole(file)
+        assert sum(type(record).__name__ == "Message" for record in records) == n + 1
+        with open_session(path) as session:
+            chunks.add(len(session.files[0].catalogue.entries))
+    assert max(chunks) <= 33
+    writer.close()
+    with open_session(path) as session:
+        assert len(session.files[0].catalogue.entries) == 1
+        assert session.packet_count == 100

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
@@ -155,6 +155,7 @@ class SessionReader:
         self._follow = follow
         self._poll_s = poll_s
         self.files = [SessionFile(file, salvage=salvage) for file in _files_of(path)]
+        self._between = list(_gaps_between(self.files))
 
     def __iter__(self) -> Iterator[Item]:
         if self._follow:
@@ -239,7 +240,7 @@ class SessionReader:
     @property
     def damage(self) -> list[str]:
         """What could not be read, and what is missing."""
-        return [text for file in self.files for text in file.damage]
+        return self._between + [text for file in self.files for text in file.damage]
 
     def close(self) -> None:
         """Close the files."""
@@ -285,6 +286,15 @@ def _files_of(path: Path) -> list[Path]:
     if not files:
         raise InputError(f"there is no session in {path}")
     return files
+
+
+def _gaps_between(files: list[SessionFile]) -> Iterator[str]:
+    """Name the files of a folder that do not go on where the one before ended."""
+    for before, after in pairwise(files):
+        ended = before.catalogue.told_at_end("next_sequence")
+        begins = after.catalogue.first_sequence
+        if ended is not None and begins != ended:
+            yield f"{after.path.name} begins with number {begins}, not {ended}: a file is missing"
 
 
 def _packets_of(items: list[Item]) -> list[SessionPacket]:
