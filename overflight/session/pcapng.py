@@ -15,7 +15,8 @@ import ipaddress
 import struct
 from typing import BinaryIO, Final
 
-from overflight.session.views import Selection, selected
+from overflight.session.cut import cut
+from overflight.session.views import Selection
 from overflight_contract.session import (
     ConnectionClosed,
     ConnectionOpened,
@@ -36,26 +37,29 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def write(session: SessionReader, selection: Selection, out: BinaryIO) -> int:
-    """Write the session as pcapng; returns the number of packets of the session in it."""
+    """Write the session as pcapng; returns the number of packets of the session in it.
+
+    Of what is selected, each connection's CONNECT and CONNACK come along (see `cut`): without them
+    Wireshark can't tell the version.
+    """
     capture = _Capture(out)
     streams: dict[int, _Stream] = {}
     ports = _Ports()
     count = 0
-    for entry in selected(session, selection):
-        if isinstance(entry, ConnectionOpened):
-            streams[entry.connection] = _Stream(capture, entry, ports)
-        elif isinstance(entry, ConnectionClosed):
-            stream = streams.pop(entry.connection, None)
+    for item in session if selection.everything else cut(session, selection):
+        if isinstance(item, ConnectionOpened):
+            streams[item.connection] = _Stream(capture, item, ports)
+        elif isinstance(item, ConnectionClosed):
+            stream = streams.pop(item.connection, None)
             if stream is not None:
-                stream.end(entry)
-        elif isinstance(entry, tuple):
-            packet = entry[0]
-            if packet.direction == Direction.DOWN and packet.verdict == Verdict.REFUSED:
+                stream.end(item)
+        elif isinstance(item, SessionPacket):
+            if item.direction == Direction.DOWN and item.verdict == Verdict.REFUSED:
                 continue
-            if packet.connection not in streams:
-                opened = ConnectionOpened(packet.connection, packet.crossed_at_ns, "", "", "")
-                streams[packet.connection] = _Stream(capture, opened, ports)
-            streams[packet.connection].carry(packet)
+            if item.connection not in streams:
+                opened = ConnectionOpened(item.connection, item.crossed_at_ns, "", "", "")
+                streams[item.connection] = _Stream(capture, opened, ports)
+            streams[item.connection].carry(item)
             count += 1
     return count
 

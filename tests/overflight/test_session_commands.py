@@ -284,6 +284,17 @@ def test_tshark_reads_pcapng_without_a_complaint(flight, tmp_path, capsys):
     assert times[0].startswith("1675252800.1000000")
 
 
+@tshark
+def test_tshark_reads_a_part_of_a_session(flight, tmp_path, capsys):
+    words = ("--filter", "type == publish", "--from", "5s")
+    path = exported(capsys, flight, tmp_path, "pcapng", *words)
+    complaints = "_ws.malformed || tcp.analysis.flags || _ws.expert.severity >= 0x600000"
+    assert ask_tshark(path, "-Y", complaints) == ""
+    types = ask_tshark(path, "-Y", "mqtt", "-T", "fields", "-e", "mqtt.msgtype").split()
+    assert types[:2] == ["1", "2"]
+    assert set(types[2:]) == {"3"}
+
+
 def test_a_picture_over_the_antimeridian_stays_together():
     *lines, caption = draw_track([(179.0, 0.0), (-179.0, 0.0)], width=10, height=4)
     assert len(lines) == 1
