@@ -16,46 +16,47 @@ from overflight_contract.times import NS_PER_S
 CARRY_NS: Final = 300 * NS_PER_S
 
 
+COLUMNS: Final = (*TrackPoint._fields, "kind")
+"""What a row has, in this order: the fields of a point, then its kind."""
+
+_TIME: Final = 3
+_PLACE: Final = slice(0, 8)
+_MOTION: Final = slice(8, 11)
+_PHASE: Final = 11
+_QUALITY: Final = slice(12, 15)
+_RECEIVED: Final = 15
+_NO_MOTION: Final = (None, None, None)
+
+
 def merge(rows: Iterable[Any], *, arrival_times: bool = False) -> Iterator[TrackPoint]:
-    """Merge rows of `store.reading.track_rows`, which come by payload, flight and time.
+    """Merge rows with `COLUMNS`, which come by payload, flight and time.
 
     `arrival_times` keeps when each position arrived.
     """
     waiting: list[Any] = []
     motion: Any = None
     for row in rows:
-        if waiting and (
-            row.measured_at_ns != waiting[0].measured_at_ns
-            or row.flight != waiting[0].flight
-            or row.payload != waiting[0].payload
-        ):
-            yield from (_point(position, motion, arrival_times) for position in waiting)
-            waiting.clear()
-        if row.kind == "position":
+        if waiting:
+            first = waiting[0]
+            if row[_TIME] != first[_TIME] or row[:2] != first[:2]:
+                yield from [_point(position, motion, arrival_times) for position in waiting]
+                waiting = []
+        if row[-1] == "position":
             waiting.append(row)
         else:
             motion = row
-    yield from (_point(position, motion, arrival_times) for position in waiting)
+    yield from [_point(position, motion, arrival_times) for position in waiting]
 
 
 def _point(row: Any, motion: Any, arrival_times: bool) -> TrackPoint:
-    known = motion is not None and motion.flight == row.flight and motion.payload == row.payload
-    near = known and row.measured_at_ns - motion.measured_at_ns <= CARRY_NS
-    return TrackPoint(
-        payload=row.payload,
-        flight=row.flight,
-        seq=row.seq,
-        measured_at_ns=row.measured_at_ns,
-        lat_deg=row.lat_deg,
-        lon_deg=row.lon_deg,
-        alt_msl_m=row.alt_msl_m,
-        alt_hae_m=row.alt_hae_m,
-        speed_mps=motion.speed_mps if near else None,
-        track_deg=motion.track_deg if near else None,
-        climb_mps=motion.climb_mps if near else None,
-        phase=motion.phase if known else None,
-        fix=row.fix,
-        sats=row.sats,
-        hdop=row.hdop,
-        received_at_ns=row.received_at_ns if arrival_times else None,
+    known = motion is not None and motion[:2] == row[:2]
+    near = known and row[_TIME] - motion[_TIME] <= CARRY_NS
+    return TrackPoint._make(
+        (
+            *row[_PLACE],
+            *(motion[_MOTION] if near else _NO_MOTION),
+            motion[_PHASE] if known else None,
+            *row[_QUALITY],
+            row[_RECEIVED] if arrival_times else None,
+        )
     )

@@ -13,26 +13,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from overflight_ground.store.reading import MessageFilter
 from overflight_ground.store.tables import messages
-
-_COLUMNS = (
-    "payload",
-    "flight",
-    "kind",
-    "measured_at_ns",
-    "seq",
-    "lat_deg",
-    "lon_deg",
-    "alt_msl_m",
-    "alt_hae_m",
-    "fix",
-    "sats",
-    "hdop",
-    "track_deg",
-    "speed_mps",
-    "climb_mps",
-    "phase",
-    "received_at_ns",
-)
+from overflight_ground.track import COLUMNS
 
 
 def overview_rows(
@@ -52,6 +33,6 @@ def overview_rows(
     )
     last = select(func.max(whole.c.n)).scalar_subquery()
     kept = select(whole.c.id).where((whole.c.n % step <= 1) | (whole.c.n > last - 2))
-    query = select(*(table[name] for name in _COLUMNS)).where(table.id.in_(kept))
+    query = select(*(table[name] for name in COLUMNS)).where(table.id.in_(kept))
     query = MessageFilter(believable=True).apply(query)
     yield from connection.execute(query.order_by(table.measured_at_ns, table.seq))

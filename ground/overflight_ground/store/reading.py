@@ -23,6 +23,7 @@ from overflight_ground.store.tables import (
     quarantine,
     recoveries,
 )
+from overflight_ground.track import COLUMNS
 
 STEP: Final = 5_000
 _BELIEVABLE: Final = messages.c.suspect.is_(None) | messages.c.suspect.in_(BELIEVABLE)
@@ -117,25 +118,7 @@ def stray_count(connection: Connection) -> int:
 def track_rows(connection: Connection, wanted: MessageFilter) -> Iterator[Row[Any]]:
     """Yield positions and navigation of one flight by time; see `overflight_ground.track`."""
     table = messages.c
-    query: Select[Any] = select(
-        table.payload,
-        table.kind,
-        table.measured_at_ns,
-        table.seq,
-        table.lat_deg,
-        table.lon_deg,
-        table.alt_msl_m,
-        table.alt_hae_m,
-        table.fix,
-        table.sats,
-        table.hdop,
-        table.track_deg,
-        table.speed_mps,
-        table.climb_mps,
-        table.phase,
-        table.received_at_ns,
-        table.flight,
-    )
+    query: Select[Any] = select(*(table[name] for name in COLUMNS))
     query = wanted.apply(query).order_by(
         table.payload, table.flight, table.measured_at_ns, table.seq
     )
