@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from overflight.watch.counts import Counts
@@ -106,20 +106,19 @@ def open_source(target: str, text: str, *, tail: int, follow: bool) -> Iterator[
 def limited(batches: Iterator[Batch], number: int) -> Iterator[Batch]:
     """Stop after `number` packets."""
     for batch in batches:
-        yield Batch(batch.views[:number], batch.missed, tuple(_first(batch.items, number)))
-        number -= len(batch.views)
-        if number <= 0:
-            return
+        views = batch.views[:number]
+        number -= len(views)
+        if number > 0:
+            yield batch
+            continue
+        last = views[-1].sequence if views else -1
+        kept = (item for item in batch.items if not _is_after(item, last))
+        yield Batch(views, batch.missed, tuple(kept))
+        return
 
 
-def _first(items: Iterable[Item], number: int) -> Iterator[Item]:
-    """Yield items up to the packet with that number."""
-    for item in items:
-        if isinstance(item, SessionPacket):
-            number -= 1
-        if number < 0:
-            return
-        yield item
+def _is_after(item: Item, sequence: int) -> bool:
+    return isinstance(item, SessionPacket) and item.sequence > sequence
 
 
 def saved(batches: Iterator[Batch], writer: SessionWriter) -> Iterator[Batch]:

@@ -148,17 +148,25 @@ _BATCH = 500
 
 
 def from_file(path: Path, wanted: Predicate | None, *, follow: bool) -> Iterator[Batch]:
-    """Yield what a session file holds; with `follow` also what is added to it, for ever."""
+    """Yield what a session file holds; with `follow` also what is added to it, for ever.
+
+    The items of a batch also have the CONNECT of each connection that a chosen packet is of, since
+    without it a reader could not tell the version.
+    """
     dissector = Dissector()
     views: list[PacketView] = []
     items: list[Item] = []
+    unnamed: dict[int, SessionPacket] = {}  # CONNECTs that were not chosen themselves
     with open_session(path, follow=follow) as session:
         for item in session:
             if isinstance(item, SessionPacket):
                 view = dissector.view(item)
                 if wanted is None or wanted(view):
+                    connect = unnamed.pop(item.connection, None)
+                    items.extend((item,) if connect is None else (connect, item))
                     views.append(view)
-                    items.append(item)
+                elif view.type == "connect":
+                    unnamed[item.connection] = item
             else:
                 items.append(item)
                 if isinstance(item, ConnectionOpened):

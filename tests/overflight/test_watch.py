@@ -6,6 +6,7 @@ import json
 import pytest
 
 from overflight.cli import main
+from overflight.watch.sources import from_file
 from overflight_contract import messages
 from overflight_contract.mqtt import ConnAck, Connect, PubAck, Publish, Version, encode
 from overflight_contract.session import (
@@ -139,8 +140,18 @@ def test_save_a_selection(session, capsys, tmp_path):
     out(capsys, "watch", str(session), "-w", str(cut), "type == publish", "-n", "3")
     with open_session(cut) as found:
         packets = list(found.packets())
-        assert len(packets) == 3
-        assert packets[0].data[0] >> 4 == 3
+        assert [packet.data[0] >> 4 for packet in packets] == [1, 3, 3, 3]
+    assert len(out(capsys, "watch", str(cut), "type == publish and seq > 0").splitlines()) == 3
+
+
+def test_a_file_that_is_being_written_is_followed(tmp_path, capsys):
+    story = Story(tmp_path / "live.mcap")
+    story.say(Direction.UP, Connect(client_id="HAB-01", keep_alive=60))
+    batches = from_file(tmp_path / "live.mcap", None, follow=True)
+    assert next(batches).views[0].type == "connect"
+    story.say(Direction.DOWN, ConnAck())
+    assert next(batches).views[0].type == "connack"
+    story.end()
 
 
 def test_errors_point_at_the_place(session, capsys):
