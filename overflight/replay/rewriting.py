@@ -67,7 +67,7 @@ class Rewriter:
             will=will,
             version=version,
             protocol_name=PROTOCOL_NAMES[version],
-            properties=_kept(packet.properties, version),
+            properties=_introduction(packet.properties, version),
         )
 
     def publish(self, packet: Publish, topic: str, version: Version) -> Publish:
@@ -122,3 +122,22 @@ def _kept(properties: Properties | None, version: Version) -> Properties | None:
         return properties
     order = tuple(number for number in properties.order if number != 0x23)
     return msgspec.structs.replace(properties, topic_alias=None, order=order)
+
+
+def _introduction(properties: Properties | None, version: Version) -> Properties | None:
+    """Return the properties that a CONNECT is played with.
+
+    Enhanced authentication can't be played again, and aliases are not asked for.
+    """
+    kept = _kept(properties, version)
+    if kept is None:
+        return None
+    gone = {0x15, 0x16, 0x22}
+    order = tuple(number for number in kept.order if number not in gone)
+    return msgspec.structs.replace(
+        kept,
+        authentication_method=None,
+        authentication_data=None,
+        topic_alias_maximum=None,
+        order=order,
+    )

@@ -261,6 +261,13 @@ def test_noise_is_framed_or_refused(chunks):
             framer.feed(chunk)
 
 
+def test_an_order_that_is_the_ascending_one_may_be_told():
+    packet = Publish(topic="a", properties=Properties(topic_alias=1, order=(0x23,)))
+    assert decode(encode(packet, Version.V5), Version.V5).properties == Properties(topic_alias=1)
+    empty = Publish(topic="a", properties=Properties())
+    assert encode(empty, Version.V5) == encode(Publish(topic="a"), Version.V5)
+
+
 @pytest.mark.parametrize(
     ("packet", "version"),
     [

@@ -320,6 +320,19 @@ def test_shifting_a_flight_is_undone_by_shifting_back(delta):
     assert shift_flight(shift_flight(FLIGHT, whole), -whole) == FLIGHT
 
 
+def test_a_connect_leaves_out_what_can_t_be_played_again():
+    properties = Properties(
+        session_expiry_interval=60,
+        authentication_method="m",
+        authentication_data=b"d",
+        topic_alias_maximum=9,
+        order=(0x22, 0x15, 0x16, 0x11),
+    )
+    made = Rewriter().connect(Connect(client_id="a", properties=properties), V5)
+    assert made.properties == Properties(session_expiry_interval=60, order=(0x11,))
+    assert decode(encode(made, V5), V5).client_id == "a"
+
+
 def test_version_5_is_turned_into_3_1_1():
     rewriter = Rewriter()
     sent = rewriter.publish(

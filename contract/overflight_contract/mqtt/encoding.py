@@ -64,13 +64,22 @@ def encode_publish(
 
 
 def _plain(packet: p.Packet) -> p.Packet:
-    """Return `packet` with empty properties for absent ones, which are the same on the wire."""
+    """Return `packet` with properties in the form in which they are decoded."""
     changes: dict[str, object] = {}
-    if getattr(packet, "properties", None) == Properties():
-        changes["properties"] = None
-    if isinstance(packet, p.Connect) and packet.will and packet.will.properties == Properties():
-        changes["will"] = msgspec.structs.replace(packet.will, properties=None)
+    properties = getattr(packet, "properties", None)
+    if properties is not None:
+        changes["properties"] = _plain_properties(properties)
+    if isinstance(packet, p.Connect) and packet.will and packet.will.properties is not None:
+        will = _plain_properties(packet.will.properties)
+        changes["will"] = msgspec.structs.replace(packet.will, properties=will)
     return msgspec.structs.replace(packet, **changes) if changes else packet
+
+
+def _plain_properties(properties: Properties) -> Properties | None:
+    """Return none for empty ones, and no order where it is the ascending one."""
+    if properties.order == tuple(sorted(properties.order)):
+        properties = msgspec.structs.replace(properties, order=())
+    return None if properties == Properties() else properties
 
 
 def _first_byte(packet: p.Packet) -> int:
