@@ -5,7 +5,7 @@ import { on } from "./signals.js";
 import { model, view } from "./model.js";
 import { SPEEDS, when } from "./when.js";
 
-const LAYERS = ["night", "areas", "names", "plan", "prediction", "pictures", "grid"];
+const LAYERS = ["night", "areas", "names", "plan", "prediction", "pictures"];
 const TABS = ["charts", "packet", "pictures", "positions"];
 const DEFAULT_LAYERS = "night areas names plan prediction pictures";
 

@@ -44,7 +44,6 @@ function save() {
 }
 
 const prefersLight = matchMedia("(prefers-color-scheme: light)");
-export const prefersStill = matchMedia("(prefers-reduced-motion: reduce)");
 
 export function isLight() {
   return settings.theme === "light" || (settings.theme === "auto" && prefersLight.matches);

@@ -4,7 +4,7 @@
  */
 
 import { announce } from "./dom.js";
-import { model } from "./model.js";
+import { model, view } from "./model.js";
 import { touch } from "./signals.js";
 import { dateTime, zone } from "./units.js";
 
@@ -106,7 +106,7 @@ function run() {
 
 /** Go to the next (or, −1, previous) point of the payload that is chosen. */
 export function step(direction) {
-  const track = model.tracks.get(model.stepPayload?.()) ?? [...model.tracks.values()][0];
+  const track = model.tracks.get(view.payload) ?? [...model.tracks.values()][0];
   if (!track?.length) return;
   const from = shownTime();
   when.playing = false;

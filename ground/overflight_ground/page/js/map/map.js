@@ -10,7 +10,6 @@ import { gestures } from "./gestures.js";
 import { drawBase, hasLand, loadLand } from "./land.js";
 import { drawMarks } from "./marks.js";
 import { scaleBar } from "./scale.js";
-import { wrap } from "./sphere.js";
 import { traceTrack, trackColour } from "./tracks.js";
 import { zoomToFit } from "./fit.js";
 
@@ -249,6 +248,3 @@ function updateFootnote() {
   const simulated = model.health?.simulated ? " Simulated data." : "";
   say(note, `Natural Earth, public domain; de facto boundaries.${simulated}`);
 }
-
-/** Degrees of longitude between two, for tests of what is shown. */
-export const apart = (a, b) => Math.abs(wrap(a - b));

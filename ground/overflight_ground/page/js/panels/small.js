@@ -1,6 +1,6 @@
 /** Small screens: one panel at a time, chosen by tabs at the foot. */
 
-import { button, h } from "../dom.js";
+import { button } from "../dom.js";
 import { view } from "../model.js";
 import { on, touch } from "../signals.js";
 
@@ -20,9 +20,4 @@ export function buildTabs(root) {
   };
   on("panel", sync);
   sync();
-}
-
-/** The empty state over the map: what the page waits for, and the one thing to do. */
-export function emptyCard() {
-  return h("div", { class: "card", id: "waiting", hidden: true });
 }
