@@ -95,6 +95,11 @@ HELLO_4 = [(C, connect(Version.V311, clean_start=False)), (S, ConnAck(session_pr
         ],
         [*HELLO, (C, Disconnect()), (S, publish())],
         [(C, connect()), (S, Disconnect(reason_code=0x8B))],
+        [
+            (C, connect(properties=Properties(session_expiry_interval=5))),
+            (S, ConnAck()),
+            (C, Disconnect(properties=Properties(session_expiry_interval=9))),
+        ],
     ],
 )
 def test_conversations_that_fit(steps):
@@ -147,6 +152,27 @@ def test_conversations_that_fit(steps):
             Rule.TOPIC_ALIAS,
         ),
         ([(C, connect()), (C, alias(1, ""))], Rule.TOPIC_ALIAS_UNKNOWN),
+        (
+            [
+                (C, connect()),
+                (S, ConnAck(properties=Properties(maximum_qos=1))),
+                (C, publish(1, 1)),
+                (C, publish(2, 2)),
+            ],
+            Rule.MAXIMUM_QOS,
+        ),
+        (
+            [
+                (C, connect()),
+                (S, ConnAck(properties=Properties(retain_available=0))),
+                (C, Publish(topic="t", retain=True)),
+            ],
+            Rule.RETAIN_UNAVAILABLE,
+        ),
+        (
+            [*HELLO, (C, Disconnect(properties=Properties(session_expiry_interval=9)))],
+            Rule.SESSION_EXPIRY_ZERO,
+        ),
         (
             [(C, connect(properties=Properties(maximum_packet_size=20))), (S, ConnAck(), 21)],
             Rule.PACKET_TOO_LARGE,

@@ -122,6 +122,8 @@ def _limits() -> Iterator[str]:
     rows = (
         ("messages in flight", "receive maximum of the other end (5), else 65,535", "0x93"),
         ("topic alias", "topic alias maximum of the other end, else none", "0x94"),
+        ("QoS of a PUBLISH", "maximum QoS of the server (5), else 2", "0x9b"),
+        ("retain flag", "whether the server retains (5)", "0x9a"),
         ("packet size", "maximum packet size of the other end (5)", "0x95"),
         ("silence of a client", "1.5 times its keep-alive, or the server's", "0x8d"),
     )

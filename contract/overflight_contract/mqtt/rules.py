@@ -311,6 +311,15 @@ class Rule(enum.Enum):
     PACKET_TOO_LARGE = _five(
         "a packet is not larger than the receiver allows", "[MQTT-3.1.2-24]", 0x95
     )
+    MAXIMUM_QOS = _five(
+        "a client publishes with at most the server's maximum QoS", "[MQTT-3.2.2-11]", 0x9B
+    )
+    RETAIN_UNAVAILABLE = _five(
+        "a client retains nothing where the server does not", "[MQTT-3.2.2-14]", 0x9A
+    )
+    SESSION_EXPIRY_ZERO = _five(
+        "DISCONNECT gives no session expiry where CONNECT gave 0", "5.0 §3.14.2.2.2"
+    )
     # ours alone: values that do not fit the field that they go into
     FIELD = Clause("a value fits its field (ours alone, when encoding)", "", "", "")
 

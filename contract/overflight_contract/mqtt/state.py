@@ -139,6 +139,8 @@ class End:
         self.receive_maximum = _DEFAULT_RECEIVE_MAXIMUM
         self.topic_alias_maximum = 0
         self.maximum_packet_size: int | None = None
+        self.maximum_qos = 2
+        self.retain_available = True
 
     def allow(self, properties: Properties | None) -> None:
         """Take over what its CONNECT or CONNACK said."""
@@ -147,6 +149,8 @@ class End:
         self.receive_maximum = properties.receive_maximum or _DEFAULT_RECEIVE_MAXIMUM
         self.topic_alias_maximum = properties.topic_alias_maximum or 0
         self.maximum_packet_size = properties.maximum_packet_size
+        self.maximum_qos = 2 if properties.maximum_qos is None else properties.maximum_qos
+        self.retain_available = properties.retain_available != 0
 
     @property
     def in_flight(self) -> int:
@@ -165,6 +169,7 @@ class Protocol:
         self.ends: dict[Sender, End] = {Sender.CLIENT: End(), Sender.SERVER: End()}
         self._authenticates = False
         self._clean = False
+        self._ends_with_connection = False
 
     def take(self, packet: p.Packet, sender: Sender, size: int = 0) -> None:
         """Take a decoded packet of `size` bytes; raise `RemoteProtocolError` if it does not fit."""
@@ -189,12 +194,10 @@ class Protocol:
                 self._acknowledge(packet, sender.other)
             case p.PubRel():
                 self._turn(sender, packet.packet_id, "PUBREL", by_opener=True)
-            case p.Subscribe():
-                self._open(sender, packet.packet_id, "SUBSCRIBE")
-                self.ends[sender].filters[packet.packet_id] = len(packet.subscriptions)
-            case p.Unsubscribe():
-                self._open(sender, packet.packet_id, "UNSUBSCRIBE")
-                self.ends[sender].filters[packet.packet_id] = len(packet.topic_filters)
+            case p.Subscribe() | p.Unsubscribe():
+                self._ask(packet, sender)
+            case p.Disconnect():
+                self._disconnect(packet, sender)
             case _:
                 pass
         self.phase = step.then
@@ -244,6 +247,8 @@ class Protocol:
         self.ends[Sender.CLIENT].allow(packet.properties)
         method = packet.properties.authentication_method if packet.properties else None
         self._authenticates = method is not None
+        expiry = packet.properties.session_expiry_interval if packet.properties else None
+        self._ends_with_connection = not expiry
 
     def _connack(self, packet: p.ConnAck, step: Step) -> Step:
         if packet.session_present and self._clean:
@@ -253,7 +258,24 @@ class Protocol:
         self.ends[Sender.SERVER].allow(packet.properties)
         return step._replace(then=Phase.CLOSED) if packet.reason_code else step
 
+    def _ask(self, packet: p.Subscribe | p.Unsubscribe, sender: Sender) -> None:
+        filters = packet.subscriptions if isinstance(packet, p.Subscribe) else packet.topic_filters
+        self._open(sender, packet.packet_id, packet.type.name)
+        self.ends[sender].filters[packet.packet_id] = len(filters)
+
+    def _disconnect(self, packet: p.Disconnect, sender: Sender) -> None:
+        expiry = packet.properties.session_expiry_interval if packet.properties else None
+        if expiry and self._ends_with_connection and sender is Sender.CLIENT:
+            raise self._error(
+                Rule.SESSION_EXPIRY_ZERO, "a session that ends with its connection can't be kept"
+            )
+
     def _publish(self, packet: p.Publish, sender: Sender) -> None:
+        receiver = self.ends[sender.other]
+        if packet.qos > receiver.maximum_qos:
+            raise self._error(Rule.MAXIMUM_QOS, f"QoS {packet.qos} is above the {sender.other}'s")
+        if packet.retain and not receiver.retain_available:
+            raise self._error(Rule.RETAIN_UNAVAILABLE, f"the {sender.other} retains nothing")
         alias = packet.properties.topic_alias if packet.properties is not None else None
         if alias is not None:
             self._alias(packet, alias, sender)
