@@ -48,8 +48,8 @@ def publish_check(payload: str, version: Version, qos: int) -> QuickCheck:
 
     def check(data: bytes) -> Run | None:
         found = findall(data)
-        if not found:
-            return None
+        if len(found) < 2:
+            return _one(found[0], data, qos) if found else None
         packets, lengths, _, packet_ids, seqs, helds = zip(*found, strict=True)
         sizes = list(map(len, packets))
         used = sum(sizes)
@@ -62,6 +62,15 @@ def publish_check(payload: str, version: Version, qos: int) -> QuickCheck:
         return Run(packets, packet_ids if qos else (), used)
 
     return check
+
+
+def _one(found: tuple[bytes, ...], data: bytes, qos: int) -> Run | None:
+    """Check a lone packet: what latency is made of when they come one at a time."""
+    packet, length, _, packet_id, seq, held = found
+    size = len(packet)
+    if not data.startswith(packet) or length != _LENGTHS[size] or int(held) > int(seq):
+        return None
+    return Run((packet,), (packet_id,) if qos else (), size)
 
 
 def _expression(payload: str, version: Version, qos: int) -> bytes:
@@ -98,6 +107,8 @@ _ACKS = re.compile(rb"(@\x02((?!\x00\x00)..))", re.DOTALL)
 
 def puback_run(data: bytes) -> Run | None:
     """Return the plain PUBACK packets that `data` starts with, if there are several."""
+    if len(data) == 4 and data[:2] == b"@\x02" and data[2:] != b"\0\0":
+        return Run((data,), (data[2:],), 4)
     found = _ACKS.findall(data)
     if not found:
         return None
