@@ -3,8 +3,9 @@
 A session holds MQTT packets, not TCP segments. Each connection becomes a TCP connection with
 handshake, right sequence and acknowledgement numbers both ways, and its end. The server's port is
 written as 1883 (8883 where TLS was passed through), whatever the relay listened on, since that is
-how Wireshark knows MQTT; a comment on the first packet says what it was. Packets refused on their
-way to a client are left out: they never reached it.
+how Wireshark knows MQTT; a connection that it would wrongly take for malformed has another. A
+comment on the first packet says what was. Packets refused on their way to a client are left out:
+they never reached it.
 
 Sources: draft-ietf-opsawg-pcapng, RFC 791, RFC 8200, RFC 9293.
 """
@@ -30,6 +31,11 @@ _LINKTYPE_RAW: Final = 101
 _SEGMENT_BYTES: Final = 1400
 _ACK_AFTER_BYTES: Final = 16_384
 _WINDOW: Final = 65_535
+_OTHER_PORT: Final = 21_883
+_OLDER: Final = (
+    "the broker answered an MQTT 5 CONNECT in the form of 3.1.1, which Wireshark takes for "
+    f"malformed; decode port {_OTHER_PORT} as MQTT to see the packets"
+)
 _FIN, _SYN, _PSH, _ACK = 1, 2, 8, 16
 _MASK: Final = 0xFFFFFFFF
 
@@ -44,7 +50,7 @@ def write(session: SessionReader, selection: Selection, out: BinaryIO) -> int:
     """
     capture = _Capture(out)
     streams: dict[int, _Stream] = {}
-    ports = _Ports()
+    ports = _Ports(_answered_in_older_form(session))
     count = 0
     for item in session if selection.everything else cut(session, selection):
         if isinstance(item, ConnectionOpened):
@@ -62,6 +68,25 @@ def write(session: SessionReader, selection: Selection, out: BinaryIO) -> int:
             streams[item.connection].carry(item)
             count += 1
     return count
+
+
+def _answered_in_older_form(session: SessionReader) -> set[int]:
+    """Find connections whose MQTT 5 CONNECT got a CONNACK of 3.1.1.
+
+    So does a broker answer that has no MQTT 5. Wireshark takes the connection for MQTT 5 and the
+    answer, which has no properties, for malformed.
+    """
+    five: set[int] = set()
+    found: set[int] = set()
+    for packet in session.packets():
+        data = packet.data
+        if data[:1] == b"\x10" and packet.direction == Direction.UP:
+            name = data.find(b"\x00\x04MQTT\x05", 2, 12)
+            if name > 0:
+                five.add(packet.connection)
+        elif data[:2] == b"\x20\x02" and packet.connection in five:
+            found.add(packet.connection)
+    return found
 
 
 class _Capture:
@@ -100,7 +125,9 @@ _END: Final = bytes(4)
 class _Ports:
     """Gives each connection a client address of its own, so that no port seems used again."""
 
-    def __init__(self) -> None:
+    def __init__(self, older: set[int]) -> None:
+        self.older = older
+        """Connections that are not to be taken for MQTT, though they are."""
         self._used: set[tuple[Address, int, Address, int]] = set()
         self._spare = 1024
 
@@ -133,6 +160,10 @@ class _Stream:
         self._capture = capture
         self._last_ns = opened.at_ns
         server_port = 8883 if opened.tls == "passthrough" else 1883
+        self._note = ""
+        if opened.connection in ports.older:
+            server_port = _OTHER_PORT
+            self._note = f"; {_OLDER}"
         peer, listener = address_of(opened.peer), address_of(opened.listener)
         fallback = ipaddress.ip_address("127.0.0.1")
         client_address, client_port = peer or (fallback, 0)
@@ -174,6 +205,7 @@ class _Stream:
         comment = f"connection {opened.connection}"
         if opened.peer:
             comment += f": {opened.peer} came to {opened.listener}, carried to {opened.upstream}"
+        comment += self._note
         self._send(True, _SYN, comment=comment)
         self._send(False, _SYN | _ACK)
         self._send(True, _ACK)

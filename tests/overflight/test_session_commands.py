@@ -285,6 +285,19 @@ def test_tshark_reads_pcapng_without_a_complaint(flight, tmp_path, capsys):
 
 
 @tshark
+def test_tshark_does_not_complain_of_a_broker_without_mqtt_5(tmp_path, capsys):
+    five = mqtt.Version.V5
+    connect = mqtt.Connect(client_id="A", clean_start=True, keep_alive=60, version=five)
+    refusal = SessionPacket(T0 + 2, 1, Direction.DOWN, Verdict.OK, "", b"\x20\x02\x00\x01")
+    path = tmp_path / "a.mcap"
+    with SessionWriter(path) as writer:
+        writer.write([up(0, connect, version=five), refusal])
+    path = exported(capsys, path, tmp_path, "pcapng")
+    assert ask_tshark(path, "-Y", "_ws.malformed") == ""
+    assert "takes for malformed" in ask_tshark(path, "-T", "fields", "-e", "frame.comment")
+
+
+@tshark
 def test_tshark_reads_a_part_of_a_session(flight, tmp_path, capsys):
     words = ("--filter", "type == publish", "--from", "5s")
     path = exported(capsys, flight, tmp_path, "pcapng", *words)
