@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from overflight_contract.times import iso
 from overflight_contract.vault import VaultReport
+from overflight_ground.audit.explain import Explainer
 from overflight_ground.audit.findings import Evidence, Finding, Weight
 from overflight_ground.audit.ledgers import Reconciled
 from overflight_ground.audit.reading import Reading, Traffic
@@ -11,15 +14,27 @@ from overflight_ground.audit.reading import Reading, Traffic
 
 def gather(read: Reading, traffic: Traffic, reconciled: Reconciled) -> list[Finding]:
     """Return what all cores found, and what is wrong with the inputs themselves."""
-    findings = list(reconciled.findings)
-    findings += [
-        Finding(
+    findings = [
+        *reconciled.findings,
+        *_unexplained(traffic.explainer),
+        *_disputed(traffic.explainer),
+        *_gaps(read, traffic.explainer),
+        *_record_damage(read),
+    ]
+    for vault in read.vaults:
+        findings += _vault_findings(vault)
+    return findings
+
+
+def _unexplained(explainer: Explainer) -> Iterator[Finding]:
+    for found in explainer.crossed.evidence:
+        yield Finding(
             kind="unexplained",
             weight=Weight.BREAKS,
             text=f"{found.packet} packet {found.sequence}: {found.field}: {found.why}",
             evidence=(
                 Evidence(
-                    source=traffic.explainer.names[found.file],
+                    source=explainer.names[found.file],
                     at=iso(found.crossed_at_ns),
                     connection=found.connection,
                     packet=found.sequence,
@@ -29,51 +44,45 @@ def gather(read: Reading, traffic: Traffic, reconciled: Reconciled) -> list[Find
                 ),
             ),
         )
-        for found in traffic.explainer.crossed.evidence
-    ]
-    findings += [
-        Finding(
+
+
+def _disputed(explainer: Explainer) -> Iterator[Finding]:
+    for packet, name in explainer.disputed:
+        what = f"{name} packet {packet.sequence} is explained, but the relay marked it"
+        yield Finding(
             kind="marked",
             weight=Weight.DOUBT,
-            text=f"{name} packet {packet.sequence} is explained, but the relay marked it: "
-            f"{packet.reason}",
-            evidence=(traffic.explainer.evidence(packet),),
+            text=f"{what}: {packet.reason}",
+            evidence=(explainer.evidence(packet),),
         )
-        for packet, name in traffic.explainer.disputed
+
+
+def _gaps(read: Reading, explainer: Explainer) -> Iterator[Finding]:
+    found = [
+        (session.path.name, None, gap.what) for session in read.sessions for gap in session.gaps
     ]
-    findings += [
-        Finding(
-            kind="session-gap",
-            weight=Weight.DOUBT,
-            text=f"{traffic.explainer.names[file]}: connection {number} began before the session",
-            evidence=(Evidence(source=traffic.explainer.names[file], connection=number),),
-        )
-        for (file, number), link in sorted(traffic.explainer.links.items())
+    midstream = [
+        (explainer.names[file], number, f"connection {number} began before the session")
+        for (file, number), link in sorted(explainer.links.items())
         if link.midstream
     ]
-    for session in read.sessions:
-        findings += [
-            Finding(
-                kind="session-gap",
-                weight=Weight.DOUBT,
-                text=f"{session.path.name}: {gap.what}",
-                evidence=(Evidence(source=session.path.name),),
-            )
-            for gap in session.gaps
-        ]
-    if read.record:
-        findings += [
-            Finding(
-                kind="record-damage",
-                weight=Weight.DOUBT,
-                text=f"line {damage.line} of the payload's {name} {damage.reason}",
-                evidence=(Evidence(source=name, place=f"line {damage.line}"),),
-            )
-            for name, damage in read.record.damage
-        ]
-    for vault in read.vaults:
-        findings += _vault_findings(vault)
-    return findings
+    for name, number, what in [*midstream, *found]:
+        yield Finding(
+            kind="session-gap",
+            weight=Weight.DOUBT,
+            text=f"{name}: {what}",
+            evidence=(Evidence(source=name, connection=number),),
+        )
+
+
+def _record_damage(read: Reading) -> Iterator[Finding]:
+    for name, damage in read.record.damage if read.record else ():
+        yield Finding(
+            kind="record-damage",
+            weight=Weight.DOUBT,
+            text=f"line {damage.line} of the payload's {name} {damage.reason}",
+            evidence=(Evidence(source=name, place=f"line {damage.line}"),),
+        )
 
 
 def _vault_findings(vault: VaultReport) -> list[Finding]:
