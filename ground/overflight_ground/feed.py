@@ -90,6 +90,8 @@ class Collector:
         self._wire: deque[Stored | Rejected] = deque(maxlen=WIRE)
         self._wired = 0
         self.last_id = 0
+        self.told_id = 0
+        """The newest message of the last event; what came since will be in the next."""
 
     def add(self, outcome: Outcome) -> None:
         """Take in a committed batch."""
@@ -118,6 +120,7 @@ class Collector:
         """Begin anew: nobody listens."""
         self._stored, self._wired = [], 0
         self._wire.clear()
+        self.told_id = self.last_id
 
 
 def batch_json(stored: Sequence[Stored], counters: dict[str, int]) -> dict[str, Any]:

@@ -76,6 +76,7 @@ class Station:
                 connection, reading.MessageFilter(), before_id=None, limit=1
             )
         self.live.last_id = self.collector.last_id = last[0].id if last else 0
+        self.collector.told_id = self.collector.last_id
 
     def on_outcome(self, outcome: Outcome) -> None:
         """Take in a committed batch."""

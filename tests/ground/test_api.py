@@ -370,3 +370,16 @@ async def test_the_examples_have_the_keys_of_the_answers(client) -> None:
     answers = described["/api/v1/payloads"]["get"]["responses"]
     assert answers["200"]["content"]["application/json"]["example"]["payloads"]
     assert "application/problem+json" in answers["default"]["content"]
+
+
+async def test_a_new_stream_begins_with_what_no_event_has_told_yet(station) -> None:
+    station.hub.join()  # somebody listens, so that nothing is forgotten
+    listener = station.hub.join()
+    events = _events(station, listener, known=None)
+    await anext(events)
+    assert parsed(await anext(events))[0] == 0, "the 40 messages of the store are still to be told"
+    station.tick()
+    number, _, data = parsed(await anext(events))
+    assert number == 40
+    assert len(data["positions"]) == 20
+    await events.aclose()

@@ -198,7 +198,7 @@ async def stream(
 async def _events(station: Station, listener: Listener, known: int | None) -> AsyncIterator[bytes]:
     try:
         yield b"retry: 1000\n\n"
-        last = station.live.last_id if known is None else known
+        last = station.collector.told_id if known is None else known
         if known is not None:
             while last < station.live.last_id:
                 data, newest = await run_in_threadpool(_catch_up, station, last)
