@@ -89,7 +89,8 @@ def write_mcap(packets: list[Packet], path: Path, batch: int) -> None:
 def write_foxglove(packets: list[Packet], path: Path, batch: int) -> None:
     foxglove = importlib.import_module("foxglove")
     context = foxglove.Context()
-    channel = foxglove.Channel("packets/up", message_encoding="raw", context=context)
+    schema = foxglove.Schema(name="bytes", encoding="", data=b"")
+    channel = foxglove.Channel("packets/up", message_encoding="raw", schema=schema, context=context)
     with foxglove.open_mcap(path, context=context):
         for packet in packets:
             channel.log(packet[5], log_time=packet[0])
