@@ -202,9 +202,15 @@ def test_spare_bytes_of_a_length_are_refused(wire, make_position):
     whole = encode(publish(make_position()), Version.V311)
     assert whole[2] < 128
     padded = whole[:2] + bytes((whole[2] | 128, 0)) + whole[3:]
-    effects = talk.raw_up(padded)
-    assert the_only(effects)[3] is Verdict.REFUSED
-    assert effects.forward == []
+    refused(talk.raw_up(padded), "encoding")
+
+
+def test_a_smaller_size_may_be_set(wire, make_position):
+    talk = wire(Version.V5, rules=parse_rules({"size": {"max_payload": 100}}, "x")).connected()
+    for _ in range(40):  # also where the quick check would take over
+        effects = talk.up(publish(make_position()))
+        refused(effects, "size")
+        assert talk.answer(effects).reason_code == 0x99
 
 
 # -- CONNECT --------------------------------------------------------------------------------------
