@@ -137,6 +137,14 @@ def test_once_each_in_any_batch_size(pg, pg_intake, arrival, position, navigatio
         assert len(points) == 150
         assert points[0].speed_mps == 24.5
         assert len(list(canonical_lines(connection, MessageFilter()))) == 300
+        before = (FLIGHT, points[50].measured_at_ns, points[50].seq)
+        page = reading.messages_of_payload(
+            connection, MessageFilter(payload="HAB-01"), before=before, limit=3
+        )
+        assert [row.measured_at_ns for row in page] == sorted(
+            (row.measured_at_ns for row in page), reverse=True
+        )
+        assert page[0].seq < points[50].seq
 
 
 def test_conflicts_strays_and_late_finds(pg, pg_intake, arrival, position) -> None:

@@ -22,6 +22,8 @@ from overflight_ground.http.replies import (
     json_reply,
     moment_ns,
     parse_cursor,
+    parse_place,
+    place_cursor,
 )
 from overflight_ground.store import reading
 from overflight_ground.store.reading import MessageFilter
@@ -45,7 +47,10 @@ def messages(
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Response:
-    """List messages, newest stored first; `next` is the cursor of the next page."""
+    """List messages; `next` is the cursor of the next page.
+
+    Newest stored first; of one payload, newest flight first and in it newest measured first.
+    """
     wanted = MessageFilter(
         payload=payload,
         flight=flight,
@@ -55,12 +60,17 @@ def messages(
         suspect=suspect,
     )
     with station_of(request).store.reading() as connection:
-        rows = reading.messages_page(
-            connection, wanted, before_id=parse_cursor(cursor), limit=limit
-        )
-    return json_reply(
-        request, {"messages": [_message(row) for row in rows], "next": _next(rows, limit)}
-    )
+        if payload is None:
+            rows = reading.messages_page(
+                connection, wanted, before_id=parse_cursor(cursor), limit=limit
+            )
+            following = _next(rows, limit)
+        else:
+            before = parse_place(cursor)
+            rows = reading.messages_of_payload(connection, wanted, before=before, limit=limit)
+            last = rows[-1] if len(rows) == limit else None
+            following = last and place_cursor((last.flight, last.measured_at_ns, last.seq))
+    return json_reply(request, {"messages": [_message(row) for row in rows], "next": following})
 
 
 @router.get("/messages/{message_id}", tags=["messages"])

@@ -23,5 +23,5 @@ PayloadPath = Annotated[
 ]
 Limit = Annotated[int, Query(ge=1, le=1000, description="entries a page")]
 Cursor = Annotated[
-    str | None, Query(max_length=64, description="`next` of the page before, to go on after it")
+    str | None, Query(max_length=128, description="`next` of the page before, to go on after it")
 ]

@@ -12,8 +12,17 @@ import msgspec
 from fastapi import Query, Request, Response
 from pydantic import AfterValidator
 
+from overflight_contract.identity import FLIGHT_PATTERN
 from overflight_contract.times import to_ns
 
+
+class _Place(msgspec.Struct, array_like=True):
+    flight: Annotated[str, msgspec.Meta(pattern=FLIGHT_PATTERN)]
+    measured_at_ns: Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+    seq: Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+
+
+_decode_place = msgspec.json.Decoder(_Place)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -79,6 +88,23 @@ def parse_cursor(text: str | None) -> int | None:
     if not 0 <= value < 2**63:
         raise ProblemError(400, "Not a cursor", "use the cursor of the page before")
     return value
+
+
+def place_cursor(place: tuple[str, int, int]) -> str:
+    """Return an opaque cursor of where a page of a payload's messages ended."""
+    return base64.urlsafe_b64encode(_encode(place)).decode().rstrip("=")
+
+
+def parse_place(text: str | None) -> tuple[str, int, int] | None:
+    """Read a cursor of `place_cursor`; 400 where it is none."""
+    if text is None:
+        return None
+    try:
+        padded = text.encode("ascii") + b"=" * (-len(text) % 4)
+        place = _decode_place.decode(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (ValueError, binascii.Error, UnicodeError, msgspec.MsgspecError) as error:
+        raise ProblemError(400, "Not a cursor", "use the cursor of the page before") from error
+    return place.flight, place.measured_at_ns, place.seq
 
 
 def _utc(moment: dt.datetime) -> dt.datetime:

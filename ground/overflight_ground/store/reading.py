@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, Select, func, select, tuple_
 
 from overflight_contract.messages import decode
 from overflight_contract.topics import Kind
@@ -26,6 +26,9 @@ from overflight_ground.store.tables import (
 from overflight_ground.track import COLUMNS
 
 STEP: Final = 5_000
+Place = tuple[str, int, int]
+"""(flight, measured_at_ns, seq): where a page of a payload's messages ended."""
+
 _BELIEVABLE: Final = messages.c.suspect.is_(None) | messages.c.suspect.in_(BELIEVABLE)
 
 
@@ -90,6 +93,22 @@ def messages_page(
     if before_id is not None:
         query = query.where(messages.c.id < before_id)
     return connection.execute(query).all()
+
+
+def messages_of_payload(
+    connection: Connection, wanted: MessageFilter, *, before: Place | None, limit: int
+) -> Sequence[Row[Any]]:
+    """Return messages of the payload in `wanted`: newest flight first, in it newest measured first.
+
+    In the order of the index, so that a page of a payload is quick among any number of others.
+    """
+    table = messages.c
+    order = (table.flight, table.measured_at_ns, table.seq)
+    query = wanted.apply(select(messages)).order_by(*(column.desc() for column in order))
+    if before is not None:
+        query = query.where(tuple_(*order) < tuple_(*before))
+        query = query.where(table.flight <= before[0])  # what the index can begin with
+    return connection.execute(query.limit(limit)).all()
 
 
 def message(connection: Connection, message_id: int) -> Row[Any] | None:
