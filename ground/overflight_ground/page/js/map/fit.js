@@ -12,6 +12,7 @@ const FILL = 0.72;
 /** Zoom for an eye that looks at [lat, lon]. */
 export function zoomToFit(eye, lat, lon) {
   const track = selectedTrack();
+  if (!track?.loaded) return 1; // nothing known yet: the whole globe
   const centre = vector(lat, lon);
   let lowest = 1;
   const see = (x, y, z) => {
@@ -19,7 +20,7 @@ export function zoomToFit(eye, lat, lon) {
     if (cos < lowest) lowest = cos;
   };
   for (const point of waypointsOf(view.payload)) see(...vector(point.lat, point.lon));
-  if (track?.length) {
+  if (track.length) {
     const { xyz, index } = track.levels[LEVELS.length - 4];
     const cut = track.indexAt(cutTime());
     for (let i = 0; i < xyz.length && index.data[i] <= cut; i += 1) see(xyz.data[i * 3], xyz.data[i * 3 + 1], xyz.data[i * 3 + 2]);
