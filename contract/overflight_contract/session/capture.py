@@ -68,9 +68,12 @@ class SessionWriter:
         if not self._folder and (rotate_bytes is not None or rotate_s is not None):
             raise InputError(f"{path}: only a session in a folder rotates; leave out {SUFFIX}")
         self._first_ns: int | None = None
+        self._notes: list[Item] = []
+        """What was put back after a kill, for the newest file to tell."""
         if self._folder:
             self._end_older()
         self._file = self._open(_newest(path) if self._folder else path, 0, 1)
+        self._tell()
 
     @property
     def next_connection(self) -> int:
@@ -162,12 +165,19 @@ class SessionWriter:
             step=self._step,
         )
         if resumed.note is not None:
-            try:
-                file.write(layout.pack_items([resumed.note], file.sequence))
-            except BaseException:
-                file.abandon()
-                raise
+            self._notes.append(resumed.note)
         return file
+
+    def _tell(self) -> None:
+        """Write the notes; only the newest file may grow, since numbers go on from file to file."""
+        if not self._notes:
+            return
+        try:
+            self._file.write(layout.pack_items(self._notes, self._file.sequence))
+        except BaseException:
+            self._file.abandon()
+            raise
+        self._notes.clear()
 
 
 def _numbered(folder: Path, number: int) -> Path:

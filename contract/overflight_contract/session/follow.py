@@ -88,13 +88,16 @@ class _LiveFile:
         headers = [segment.header for segment in mine if segment.header is not None]
         oldest = min(headers, key=lambda header: header.number, default=None)
         runs = [run for segment in mine for run in segment.runs]
+        closed = oldest is None and self._catalogue.is_closed()
         if oldest is None or _has_hole(oldest, runs, self._following):
             chunk_runs, more = self._next_chunks(oldest)
             runs = chunk_runs if more else runs + chunk_runs
-            if oldest is None and not more and self._catalogue.is_closed():
+            if closed and not self._catalogue.entries_from(self._position):
                 self.close()
         else:
             self._position = max(self._position, oldest.floor)
+        if closed:
+            self._patience = 0
         return self._take(runs)
 
     def _take(self, runs: list[Run]) -> list[Item]:
@@ -106,7 +109,7 @@ class _LiveFile:
                 break
             items.extend(layout.unpack(run.records, run.first_sequence))
             self._following = run.first_sequence + run.total
-            self._patience = _PATIENCE
+            self._patience = max(self._patience, _PATIENCE) if self._patience else 0
         return items
 
     def close(self) -> None:
@@ -134,6 +137,8 @@ class _LiveFile:
             self._position = entry.offset + entry.length + entry.index_bytes
             if run is not None:
                 runs.append(run)
+        if oldest is not None:  # what is not final yet may be another chunk by the next time
+            self._backlog = [entry for entry in self._backlog if entry.offset < oldest.floor]
         return runs, bool(self._backlog)
 
     def _run(self, entry: ChunkEntry) -> Run | None:
