@@ -116,6 +116,8 @@ def relay_command(plan: RunPlan, upstream: str) -> list[str]:
     words: list[object] = ["relay", "run", "--listen", f"127.0.0.1:{plan.relay_port}"]
     words += ["--upstream", upstream, "--policy", plan.policy, "--record", plan.session]
     words += ["--control", f"127.0.0.1:{plan.control_port}", "--seed", plan.seed]
+    if plan.simulated:
+        words += ["--simulated"]
     if plan.link != "perfect":
         words += ["--link", plan.link]
     return command(*words)

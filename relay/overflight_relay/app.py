@@ -56,6 +56,8 @@ class RelaySettings(NamedTuple):
     upstream_ca: Path | None = None
     credentials: dict[str, str] = {}  # noqa: RUF012 - never changed
     keep_passwords: bool = False
+    simulated: bool = False
+    """Said in the session, so that exports of it say so too."""
     insecure: bool = False
 
 
@@ -188,6 +190,7 @@ def _open_session(settings: RelaySettings, rules: RuleSet) -> SessionWriter | No
         "link": settings.link.name,
         "seed": str(settings.seed),
         "host": socket.gethostname(),
+        **({"simulated": "true"} if settings.simulated else {}),
     }
     try:
         return SessionWriter(

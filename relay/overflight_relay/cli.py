@@ -86,6 +86,11 @@ def _add_path(run: argparse.ArgumentParser) -> None:
         help="record passwords as they cross; else they are masked",
     )
     group.add_argument(
+        "--simulated",
+        action="store_true",
+        help="note in the session that its flights are simulated; exports then say so",
+    )
+    group.add_argument(
         "--control",
         default=str(DEFAULT_CONTROL),
         metavar="HOST:PORT",
@@ -223,6 +228,7 @@ def settings_from(args: argparse.Namespace) -> RelaySettings:
         upstream_ca=args.upstream_ca,
         credentials=_credentials(args.credentials),
         keep_passwords=args.keep_passwords,
+        simulated=args.simulated,
         insecure=args.insecure,
     )
 
