@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -33,7 +34,10 @@ class Demo:
     def __init__(self, folder, environment, *words):
         self.folder = folder
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "overflight", "demo", "--json", "--data", "data", *words],
+            [
+                sys.executable, "-m", "overflight", "demo", "--json", "--data", "data",
+                "--port", str(_free_port()), *words,
+            ],
             cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.stderr = ""
@@ -84,6 +88,13 @@ class Demo:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.communicate()
+
+
+def _free_port():
+    """A port of this demo's own: another one, beside it, may take the usual one."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def _alive(pid):
@@ -147,7 +158,6 @@ parachute_m = 1.5
 def mosquitto(tmp_path):
     """A mosquitto of Debian's on a free port; the URL."""
     import shutil
-    import socket
 
     binary = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
     if binary is None:
