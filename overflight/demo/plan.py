@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 import json
+import os
 import socket
+import tempfile
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -104,13 +107,14 @@ def make_plan(options: DemoOptions) -> RunPlan:
     """Resolve `options` into a run, a new one or the last; raises `OverflightError`."""
     kept = _resumed(options.data) if options.resume else _new(options)
     folder = kept.pop("folder")
+    usual = _is_first()
     plan = RunPlan(
         folder=folder,
         **kept,
         relay_port=free_port(),
         broker_port=free_port(),
-        page_port=_port(options.port, PAGE_PORT),
-        control_port=_port(None, CONTROL_PORT),
+        page_port=_port(options.port, PAGE_PORT if usual else 0),
+        control_port=_port(None, CONTROL_PORT if usual else 0),
     )
     values = {key: value for key, value in asdict(plan).items() if key not in _NOT_KEPT}
     (folder / RUN_FILE).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
@@ -220,6 +224,24 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+_held: list[int] = []
+
+
+def _is_first() -> bool:
+    """Tell whether no other demonstration of this user runs; only one has the usual ports.
+
+    Looking whether a port is free is not enough: a process that dies frees its port for a moment.
+    """
+    path = Path(tempfile.gettempdir()) / f"overflight-demo-{os.getuid()}.lock"
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    _held.append(lock)
+    return True
 
 
 def _port(asked: int | None, usual: int) -> int:

@@ -14,7 +14,7 @@ let words;
 
 export function buildTimeline(root) {
   canvas = h("canvas", { "aria-hidden": "true" });
-  track = h("div", { class: "seek", role: "slider", tabindex: "0", "aria-label": "Time", "aria-orientation": "horizontal" }, canvas);
+  track = h("div", { class: "seek", role: "slider", tabindex: "0", "aria-label": "Time", "aria-orientation": "horizontal", "aria-valuemin": "0", "aria-valuemax": "0", "aria-valuenow": "0", "aria-valuetext": "nothing yet" }, canvas);
   words = { time: h("b"), detail: h("span", { class: "soft" }), live: button("Back to live", { key: "l", class: "back-live", onclick: goLive }), empty: h("p", { class: "empty over-timeline" }, "The timeline fills as messages arrive.") };
   track.append(words.empty);
   root.append(transport(), track, h("div", { class: "moment" }, words.time, words.detail, words.live));
