@@ -179,6 +179,8 @@ def test_axe_finds_no_violation(tab: Any, scheme: str, size: tuple[int, int]) ->
     page = tab.open()
     page.locator("#payload-HAB-01").wait_for(state="attached")
     tab.until("o.model.tracks.get('HAB-01')?.complete")
+    tab.until("o.model.tracks.get('HAB-01').length > 10")
+    page.locator(".over-timeline").wait_for(state="hidden")
     page.evaluate(AXE.read_text())
     for key in ("1", "2", "3", "4", "?"):
         page.keyboard.press(key)
