@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from overflight_contract.errors import InputError, UnavailableError
+from overflight_ground.broker import free_port
 
 WALL_S: Final = 170.0
 """How long a flight takes where no speed is given: with start and audit about three minutes."""
@@ -217,13 +218,6 @@ def _new_folder(data: Path) -> Path:
             raise UnavailableError(f"can't make a folder in {data}: {error.strerror}") from error
         return folder.resolve()
     raise UnavailableError(f"too many runs began in {data} this second")
-
-
-def free_port() -> int:
-    """Return a TCP port that is free on loopback now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 _held: list[int] = []
