@@ -38,28 +38,6 @@ def test_the_first_fix_appears_and_goes_on(tab: Any) -> None:
     assert tab.elsewhere == []
 
 
-def test_the_wire_is_filtered_by_the_language_of_watch(tab: Any) -> None:
-    page = tab.open()
-    page.locator("#mode", has_text="LIVE").wait_for()
-    tab.until("o.model.hasProvider")
-    page.keyboard.press("\\")
-    page.keyboard.type("type == puback")
-    page.keyboard.press("Enter")
-    lines = page.locator(".wire-rows .line:not([hidden]) .what")
-    tab.until(
-        "((e) => e.length > 0 && e.every((one) => one.textContent.endsWith('puback')))"
-        "([...document.querySelectorAll('.wire-rows .line:not([hidden]) .what')])"
-    )
-    assert lines.count() > 0
-    assert tab.errors == []
-    page.locator("#wire-filter").fill("type = puback")
-    page.keyboard.press("Enter")
-    page.locator(".filter-error", has_text="=").wait_for()
-    page.locator("#wire-filter").fill("")
-    page.keyboard.press("Enter")
-    page.locator(".line .what", has_text="position").first.wait_for()
-
-
 def test_a_leak_shows_as_refused(tab: Any, system: Any) -> None:
     page = tab.open()
     page.locator("#mode", has_text="LIVE").wait_for()
@@ -80,6 +58,29 @@ def test_a_leak_shows_as_refused(tab: Any, system: Any) -> None:
     assert "provider" in page.locator(".packet-top").inner_text()
     tab.shot("refused_packet")
     assert tab.errors == []
+
+
+def test_the_wire_is_filtered_by_the_language_of_watch(tab: Any) -> None:
+    page = tab.open()
+    page.locator("#mode", has_text="LIVE").wait_for()
+    tab.until("o.model.hasProvider")
+    page.keyboard.press("\\")
+    page.keyboard.type("type == puback")
+    assert page.locator("#wire-filter").input_value() == "type == puback"
+    page.keyboard.press("Enter")
+    lines = page.locator(".wire-rows .line:not([hidden]) .what")
+    tab.until(
+        "((e) => e.length > 0 && e.every((one) => one.textContent.endsWith('puback')))"
+        "([...document.querySelectorAll('.wire-rows .line:not([hidden]) .what')])"
+    )
+    assert lines.count() > 0
+    assert tab.errors == []
+    page.locator("#wire-filter").fill("type = puback")
+    page.keyboard.press("Enter")
+    page.locator(".filter-error", has_text="=").wait_for()
+    page.locator("#wire-filter").fill("")
+    page.keyboard.press("Enter")
+    page.locator(".line .what", has_text="position").first.wait_for()
 
 
 @pytest.mark.parametrize("size", [(800, 480), (390, 844), (1024, 768)])

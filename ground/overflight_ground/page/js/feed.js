@@ -249,8 +249,9 @@ export function trackOf(name, flight) {
   return track;
 }
 
+let toldLost = false;
+
 function onState(state, { again }) {
-  const before = model.stream;
   model.stream = state;
   model.streamAgain = again ? Date.now() + again : 0;
   if (state === "open" && again) {
@@ -258,7 +259,11 @@ function onState(state, { again }) {
     refresh();
     announce("Connected again");
   }
-  if (state === "closed" && before === "open") announce("The connection to the ground is lost", true);
+  if (state === "open") toldLost = false;
+  if (state === "closed" && !toldLost) {
+    toldLost = true; // once, not at each attempt
+    announce("The connection to the ground is lost", true);
+  }
   touch("health stream");
 }
 

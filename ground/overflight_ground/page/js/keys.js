@@ -68,7 +68,7 @@ export const KEYS = [
 
 function focus(panel, id) {
   showPanel(panel);
-  requestAnimationFrame(() => document.getElementById(id)?.focus());
+  document.getElementById(id)?.focus(); // at once: what is typed next belongs to the field
 }
 
 function faster(direction) {

@@ -8,6 +8,7 @@ const PANELS = [["map", "Map"], ["fleet", "Fleet"], ["dock", "Charts"], ["side",
 
 export function showPanel(name) {
   view.panel = name;
+  document.body.dataset.panel = name; // at once, so that a field in it can be focused
   touch("panel link map");
 }
 

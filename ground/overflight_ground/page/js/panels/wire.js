@@ -175,6 +175,7 @@ export function widen() {
 
 export function toggleWide() {
   view.wide = !view.wide;
+  document.getElementById("frame").classList.toggle("wide", view.wide); // at once, as in showPanel
   touch("frame link wire map");
 }
 
