@@ -33,6 +33,16 @@ class Tally:
         """Sum a number over the payloads."""
         return sum(int(status.get(key) or 0) for status in self.payloads.values())
 
+    @property
+    def sent(self) -> int:
+        """Messages sent: the payloads' word comes once a second, so what is stored may be ahead."""
+        return max(self.total("written"), self.stored)
+
+    @property
+    def crossed_once(self) -> int:
+        """Messages that crossed; the relay counts repeats too, and asks at another moment."""
+        return min(max(self.crossed, self.stored), self.sent)
+
     def shown(self) -> dict[str, Any]:
         """Return the status of the payload that is in the air, or the last heard of."""
         flying = [s for s in self.payloads.values() if s.get("stage") == "flying"]
@@ -78,7 +88,7 @@ class Lines(Progress):
         self.note(
             f"{_percent(tally.share)}  {shown.get('measured_at') or '-'}"
             f"  {shown.get('phase') or '-'}  {altitude(shown)}"
-            f"  sent {tally.total('written'):,}  crossed {tally.crossed:,}"
+            f"  sent {tally.sent:,}  crossed {tally.crossed_once:,}"
             f"  stored {tally.stored:,}  {size(tally.bytes_crossed)} crossed"
             f"  kept on board {tally.total('pictures'):,} pictures,"
             f" {size(tally.total('picture_bytes'))}"
@@ -100,9 +110,9 @@ class Screen(Progress):
         for _ in range(4):
             table.add_column(min_width=16)
         table.add_row(*_pair("flight time", shown.get("measured_at") or "-"),
-                      *_pair("sent", f"{tally.total('written'):,} messages"))  # fmt: skip
+                      *_pair("sent", f"{tally.sent:,} messages"))  # fmt: skip
         table.add_row(*_pair("phase", phase(tally)),
-                      *_pair("crossed", f"{tally.crossed:,} messages"))  # fmt: skip
+                      *_pair("crossed", f"{tally.crossed_once:,} messages"))  # fmt: skip
         table.add_row(*_pair("altitude", altitude(shown)),
                       *_pair("stored", f"{tally.stored:,} messages"))  # fmt: skip
         table.add_row(*_pair("position", position(shown)),
