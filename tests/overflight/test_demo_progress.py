@@ -1,4 +1,4 @@
-"""What the demonstration's progress says adds up, though its numbers are asked for at moments apart."""
+"""The progress of the demonstration adds up, though its numbers come from moments apart."""
 
 from __future__ import annotations
 
