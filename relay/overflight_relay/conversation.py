@@ -30,6 +30,7 @@ _QUICK_AFTER: Final = 32
 
 _PUBACK: Final = 0x40
 _PUBACK_BYTES: Final = 4
+_PUBACK_HEADER: Final = b"\x40\x02"
 _CONNECT: Final = 1
 _CONNECT_BYTE: Final = b"\x10"
 _LARGEST_HEAD: Final = 66_000
@@ -155,8 +156,8 @@ class Conversation:
             if run is not None:
                 self._take(run, Direction.DOWN, now_ns, effects)
                 data = data[run.used :]
-                if len(data) < _PUBACK_BYTES:
-                    side.tail = data
+                if len(data) < _PUBACK_BYTES and _PUBACK_HEADER.startswith(data[:2]):
+                    side.tail = data  # nothing, or the start of another one
                     return effects
         self._slowly(side, Direction.DOWN, data, now_ns, effects)
         return effects

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overflight_contract.mqtt import PubAck, Publish, Version, encode
+from overflight_contract.mqtt import (
+    PingResp,
+    PubAck,
+    PubComp,
+    Publish,
+    PubRec,
+    SubAck,
+    Version,
+    encode,
+)
 from overflight_contract.session import Verdict
 from overflight_relay.quick import puback_run, publish_check
 
@@ -86,6 +95,34 @@ def test_acknowledgements_may_come_in_any_pieces(wire, make_position):
     assert b"".join(out) == data
     assert {len(piece) for piece in out} == {4}
     assert talk.known.sent == set()
+
+
+WORDS_DOWN = (
+    PubAck(packet_id=7),
+    PingResp(),
+    PubRec(packet_id=8),
+    PubComp(packet_id=9),
+    SubAck(packet_id=10, reason_codes=(0,)),
+    Publish(topic="t", payload=b"@\x02"),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    words=st.lists(st.sampled_from(WORDS_DOWN), min_size=1, max_size=12),
+    cuts=st.lists(st.integers(0, 90), max_size=8),
+    version=st.sampled_from([Version.V31, Version.V311, Version.V5]),
+)
+def test_what_is_whole_is_never_held_back(wire, words, cuts, version):
+    sent = [encode(word, version) for word in words]
+    data, ends = b"".join(sent), list(itertools.accumulate(map(len, sent)))
+    talk = wire(version, enforce=False).connected()
+    edges = sorted({0, len(data), *(min(cut, len(data)) for cut in cuts)})
+    came = b""
+    for start, end in itertools.pairwise(edges):
+        came += b"".join(talk.raw_down(data[start:end]).forward)
+        assert len(came) == max([whole for whole in ends if whole <= end], default=0)
+    assert came == data
 
 
 @settings(max_examples=60, deadline=None)
