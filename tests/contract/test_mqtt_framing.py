@@ -73,7 +73,7 @@ def test_an_oversize_header_alone_waits_for_its_body():
         (b"\x36", Rule.QOS),
         (b"\x38", Rule.DUP),
         (b"\x80", Rule.FLAGS),
-        (b"\x11", Rule.FLAGS),
+        (b"\x21", Rule.FLAGS),
         (b"\xc0\xff\xff\xff\xff", Rule.REMAINING_LENGTH),
     ],
 )

@@ -81,6 +81,7 @@ LEGAL = [
     *case("pingresp", "d000"),
     *case("disconnect", "e000"),
     *case("disconnect-5", "e00104", FIVE),
+    *case("disconnect-reference", "e00600041c000161", FIVE),
     *case("disconnect-expiry", "e007 00 05 1100000000", FIVE),
     *case("auth-success", "f000", FIVE),
     *case("auth", "f00618041500 0161", FIVE),
@@ -125,6 +126,12 @@ def test_fields_cover_every_byte_once(packet, version):
         pytest.param("4003000100", "40020001", 5, id="a success that is spelt out"),
         pytest.param("e00100", "e000", 5, id="a normal disconnection that is spelt out"),
         pytest.param(
+            "1f0f 0006 4d5149736470 03 02 0000 0001 61",
+            "100f 0006 4d5149736470 03 02 0000 0001 61",
+            3,
+            id="flags of 3.1 that CONNECT does not use",
+        ),
+        pytest.param(
             "100f 0006 4d5149736470 03 29 0000 0001 61",
             "100f 0006 4d5149736470 03 00 0000 0001 61",
             3,
@@ -139,7 +146,8 @@ def test_fields_cover_every_byte_once(packet, version):
     ],
 )
 def test_what_is_legal_but_not_canonical(written, canonical, version):
-    packet = decode(bytes.fromhex(written), Version(version))
+    assert Framer().feed(bytes.fromhex(written)) == [bytes.fromhex(written)]
+    packet = decode(bytes.fromhex(written), Version(version), from_client=True)
     assert encode(packet, Version(version)) == bytes.fromhex(canonical)
 
 

@@ -61,6 +61,8 @@ FRAMING = [
 
 CONNECTS = [
     *case("flags", "11" + connect("0200000000", level=V4)[2:], Rule.FLAGS),
+    *case("flags-dup-5", "18" + connect("020000000000", level=V5)[2:], Rule.FLAGS),
+    *case("flags-of-none", "14" + connect("0200000000", level=V3)[2:], Rule.FLAGS),
     *case("name-unknown", connect("0200000000", level=V4, name="4d515455"), Rule.PROTOCOL_NAME),
     *case("name-case", connect("0200000000", level=V4, name="6d717474"), Rule.PROTOCOL_NAME),
     *case("name-empty", connect("0200000000", level=V4, name=""), Rule.PROTOCOL_NAME),
@@ -293,7 +295,6 @@ OTHERS = [
     *case(
         "disconnect-expiry-of-server", "e0078b051100000001", Rule.SESSION_EXPIRY_SERVER, FIVE, False
     ),
-    *case("disconnect-reference-of-client", "e00600041c000161", Rule.PROPERTY_SENDER, FIVE, True),
     *case("disconnect-trailing", "e003000000", Rule.TRAILING, FIVE),
     *case("auth-code-1", "f006010415000161", Rule.AUTH_CODE, FIVE),
     *case("auth-no-method", "f0021800", Rule.AUTH_METHOD, FIVE),

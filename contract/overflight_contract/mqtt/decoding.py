@@ -14,11 +14,12 @@ from overflight_contract.mqtt.rules import Rule
 from overflight_contract.mqtt.topic_names import check_filter, check_name
 from overflight_contract.mqtt.vocabulary import (
     CLIENT_ONLY,
+    PROTOCOL_NAMES,
     SERVER_ONLY,
     PacketType,
     Version,
 )
-from overflight_contract.mqtt.wire import Reader
+from overflight_contract.mqtt.wire import Reader, text
 
 _A = TypeVar("_A", p.PubAck, p.PubRec, p.PubRel, p.PubComp)
 
@@ -66,16 +67,21 @@ def _header(reader: Reader) -> Header:
     if FIRST_BYTE[first] is not None:
         raise bad_first_byte(first, version)
     kind = PacketType(first >> 4)
-    if first & 8 and kind is not PacketType.PUBLISH and version is not Version.V31:
+    if first & 8 and kind in _DUP_IN_3_1 and version is not Version.V31:
         raise bad_first_byte(first, version)
     if kind is PacketType.AUTH and version not in (None, Version.V5):
         raise reader.error(Rule.TYPE, "packet type 15 is reserved before version 5")
     length = _remaining_length(reader)
+    if first & 15 and kind is PacketType.CONNECT and not _claims(reader, Version.V31):
+        raise bad_first_byte(first, version)
     if length != reader.left:
         rule = Rule.TRUNCATED if length > reader.left else Rule.TRAILING
         detail = f"the remaining length says {length}, but {reader.left} bytes follow"
         raise reader.error(rule, detail)
     return Header(kind, first & 15, reader.pos)
+
+
+_DUP_IN_3_1: Final = (PacketType.PUBREL, PacketType.SUBSCRIBE, PacketType.UNSUBSCRIBE)
 
 
 def _remaining_length(reader: Reader) -> int:
@@ -92,8 +98,12 @@ def _is_five(reader: Reader) -> bool:
     """Tell whether the packet is of version 5; a CONNECT says so itself behind its name."""
     if reader.data[0] >> 4 != PacketType.CONNECT:
         return reader.version is Version.V5
-    body = reader.data[reader.pos : reader.pos + 7]
-    return body == b"\0\4MQTT\5"
+    return _claims(reader, Version.V5)
+
+
+def _claims(reader: Reader, version: Version) -> bool:
+    """Tell whether the CONNECT whose body `reader` stands before is of `version`."""
+    return reader.data.startswith(text(PROTOCOL_NAMES[version]) + bytes((version,)), reader.pos)
 
 
 def _check_sender(reader: Reader, header: Header, from_client: bool | None) -> None:

@@ -36,12 +36,14 @@ def _first_byte_rule(first: int) -> Rule | None:
     kind, flags = first >> 4, first & 15
     if kind == 0:
         return Rule.TYPE
+    if kind == PacketType.CONNECT:
+        return None  # 3.1 ignores its flags; `decode`, which reads the version, is exact
     if kind == PacketType.PUBLISH:
         if flags & 6 == 6:
             return Rule.QOS
         return Rule.DUP if flags & 14 == 8 else None
     if kind in (PacketType.PUBREL, PacketType.SUBSCRIBE, PacketType.UNSUBSCRIBE):
-        # 3.1 has DUP there too; `decode`, which knows the version, is exact.
+        # 3.1 has DUP there too; `decode` is exact.
         return None if flags & 7 == 2 else Rule.FLAGS
     return Rule.FLAGS if flags else None
 

@@ -204,13 +204,10 @@ def _check_sender(
         raise reader.error(
             Rule.SUBSCRIPTION_ID_CLIENT, "a client's PUBLISH has a subscription identifier"
         )
-    if place == T.DISCONNECT:
-        if not from_client and "session_expiry_interval" in values:
-            raise reader.error(
-                Rule.SESSION_EXPIRY_SERVER, "a server's DISCONNECT has a session expiry interval"
-            )
-        if from_client and "server_reference" in values:
-            raise reader.error(Rule.PROPERTY_SENDER, "a client's DISCONNECT has a server reference")
+    if place == T.DISCONNECT and not from_client and "session_expiry_interval" in values:
+        raise reader.error(
+            Rule.SESSION_EXPIRY_SERVER, "a server's DISCONNECT has a session expiry interval"
+        )
 
 
 def write_properties(properties: Properties | None) -> bytes:

@@ -47,7 +47,8 @@ send wrongly is a `LocalProtocolError`.
 
 Where the standard leaves a choice: strings with control characters or non-characters are refused,
 as the common brokers do (a receiver may); an acknowledgement of what is not in flight is let pass;
-in 3.1 the unused connect flags may be anything and credentials may be missing behind their flags.
+in 3.1 the flags that CONNECT does not use may be anything, in its first byte and in its connect
+flags, and credentials may be missing behind theirs.
 """
 
 
@@ -143,7 +144,10 @@ def _types() -> Iterator[str]:
         for kind in PacketType
     )
     yield from _table(("number", "type", "sender", "flags", ""), rows)
-    yield "In 3.1, DUP may be set in PUBREL, SUBSCRIBE and UNSUBSCRIBE as well.\n"
+    yield (
+        "In 3.1, DUP may be set in PUBREL, SUBSCRIBE and UNSUBSCRIBE as well, and the flags of "
+        "CONNECT may be anything.\n"
+    )
 
 
 def _properties() -> Iterator[str]:

@@ -127,9 +127,6 @@ class Rule(enum.Enum):
     )
     PROPERTY_RANGE = _five("the value of a property is in its range", "5.0 §2.2.2.2")
     PROPERTY_LENGTH = _five("the properties end within the packet", "5.0 §2.2.2.1", _MALFORMED)
-    PROPERTY_SENDER = _five(
-        "some properties only a client sends, some only a server", "5.0 §2.2.2.2"
-    )
     # CONNECT and CONNACK
     CONNECT_FIRST = Clause(
         "the first packet of a client is CONNECT",

@@ -109,12 +109,14 @@ FLOWS: Final[tuple[Turn, ...]] = (
     Turn(Flow.PUBACK_DUE, "PUBLISH QoS 1 DUP", True, Flow.PUBACK_DUE),
     Turn(Flow.PUBACK_DUE, "PUBACK", False, Flow.NONE),
     Turn(Flow.NONE, "PUBLISH QoS 2", True, Flow.PUBREC_DUE),
-    Turn(Flow.PUBREC_DUE, "PUBLISH QoS 2 DUP", True, Flow.PUBREC_DUE),
+    Turn(Flow.PUBREC_DUE, "PUBLISH QoS 2", True, Flow.PUBREC_DUE),
     Turn(Flow.PUBREC_DUE, "PUBREC", False, Flow.PUBREL_DUE),
     Turn(Flow.PUBREC_DUE, "PUBREC refusing", False, Flow.NONE),
+    Turn(Flow.PUBREL_DUE, "PUBLISH QoS 2", True, Flow.PUBREC_DUE),
     Turn(Flow.PUBREL_DUE, "PUBREC", False, Flow.PUBREL_DUE),
     Turn(Flow.PUBREL_DUE, "PUBREL", True, Flow.PUBCOMP_DUE),
     Turn(Flow.PUBCOMP_DUE, "PUBREL", True, Flow.PUBCOMP_DUE),
+    Turn(Flow.PUBCOMP_DUE, "PUBREC", False, Flow.PUBCOMP_DUE),
     Turn(Flow.PUBCOMP_DUE, "PUBCOMP", False, Flow.NONE),
     Turn(Flow.NONE, "SUBSCRIBE", True, Flow.SUBACK_DUE),
     Turn(Flow.SUBACK_DUE, "SUBACK", False, Flow.NONE),
@@ -122,7 +124,9 @@ FLOWS: Final[tuple[Turn, ...]] = (
     Turn(Flow.UNSUBACK_DUE, "UNSUBACK", False, Flow.NONE),
 )
 """How an exchange goes on. An acknowledgement of what is not in flight is let pass: it may answer a
-packet of the session's connection before."""
+packet of the session's connection before. A PUBLISH of QoS 2 may come again, with DUP or without,
+until its PUBREL has: the receiver must answer each with PUBREC ([MQTT-4.3.3-2] of 3.1.1,
+[MQTT-4.3.3-10] of 5.0). A PUBREC that crosses the PUBREL on its way answers such a second one."""
 
 _TURNS: Final = {(turn.flow, turn.packet, turn.by_opener): turn.then for turn in FLOWS}
 _COUNTED: Final = frozenset({Flow.PUBACK_DUE, Flow.PUBREC_DUE, Flow.PUBREL_DUE, Flow.PUBCOMP_DUE})
@@ -282,8 +286,10 @@ class Protocol:
         if packet.packet_id is None:
             return
         end, name = self.ends[sender], f"PUBLISH QoS {packet.qos}"
-        if packet.packet_id in end.flights and packet.dup:
-            self._turn(sender, packet.packet_id, f"{name} DUP", by_opener=True)
+        again = f"{name} DUP" if packet.qos == 1 and packet.dup else name
+        flow = end.flights.get(packet.packet_id)
+        if flow is not None and (packet.dup or (flow, again, True) in _TURNS):
+            self._turn(sender, packet.packet_id, again, by_opener=True)
             return
         self._open(sender, packet.packet_id, name)
         limit = self.ends[sender.other].receive_maximum
