@@ -17,7 +17,7 @@ from overflight_contract.session import (
     open_session,
 )
 from overflight_contract.times import iso
-from overflight_relay.conversation import FIRST, MADE_HERE, WHOLE
+from overflight_relay.effects import FIRST, MADE_HERE, WHOLE
 from overflight_relay.judge import Judge, Ruling
 from overflight_relay.known import Known
 from overflight_relay.ruleset import RuleSet

@@ -14,16 +14,17 @@ from overflight_contract.mqtt import Framed, Framer, Oversize, Piece, RemoteProt
 from overflight_contract.mqtt.framing import FIRST_BYTE
 from overflight_contract.session import MASKED, Direction, Verdict, mask_credentials
 from overflight_relay.answers import farewell, unavailable
+from overflight_relay.effects import FIRST, LAST, MADE_HERE, MIDDLE, WHOLE, Effects
 from overflight_relay.judge import Judge, Ruling
-from overflight_relay.quick import QuickCheck, Run, puback_run, publish_check
-
-Record = tuple[int, int, Direction, Verdict, str, bytes, int]
-"""As `SessionWriter.write_packets` takes it: crossed_at_ns, connection, direction, verdict,
-reason, data, part."""
-
-WHOLE, FIRST, MIDDLE, LAST = 0, 1, 2, 3
-MADE_HERE: Final = "made by the relay"
-"""The reason that the relay's own answers carry in the session."""
+from overflight_relay.quick import (
+    FIRST_BYTES,
+    LoneCheck,
+    QuickCheck,
+    Run,
+    lone_check,
+    puback_run,
+    publish_check,
+)
 
 _QUICK_AFTER: Final = 32
 """PUBLISH packets before an expression of its own is worth compiling (some 2 ms)."""
@@ -31,6 +32,7 @@ _QUICK_AFTER: Final = 32
 _PUBACK: Final = 0x40
 _PUBACK_BYTES: Final = 4
 _PUBACK_HEADER: Final = b"\x40\x02"
+_NO_PACKET_ID: Final = b"\0\0"
 _CONNECT: Final = 1
 _CONNECT_BYTE: Final = b"\x10"
 _LARGEST_HEAD: Final = 66_000
@@ -41,36 +43,10 @@ _LARGEST_TAIL: Final = 1024
 _MOST_SWALLOWED: Final = 16 << 20
 
 
-class Effects:
-    """What one piece of data leads to."""
-
-    __slots__ = (
-        "bytes",
-        "ends",
-        "forward",
-        "marked",
-        "messages",
-        "packets",
-        "records",
-        "refused",
-        "replies",
-    )
-
-    def __init__(self) -> None:
-        self.bytes = self.packets = self.messages = self.refused = self.marked = 0
-        self.forward: list[bytes] = []
-        """Packets for the other side, in order, as they came."""
-        self.replies: list[bytes] = []
-        """Answers of the relay for the side that the data came from."""
-        self.records: list[Record] = []
-        self.ends = ""
-        """Why the connection ends; empty where it goes on."""
-
-
 class _Side:
     """One direction: its framer, and what is left of the last data."""
 
-    __slots__ = ("broken", "end", "framer", "head", "oversize", "swallowed", "tail")
+    __slots__ = ("broken", "end", "framer", "head", "oversize", "resting", "swallowed", "tail")
 
     def __init__(self, max_packet: int) -> None:
         self.framer = Framer(max_packet)
@@ -80,6 +56,7 @@ class _Side:
         self.oversize: Ruling | None = None
         self.swallowed = 0
         self.broken = ""
+        self.resting = True  # whether the next byte begins a packet
 
     @property
     def clean(self) -> bool:
@@ -90,16 +67,18 @@ class _Side:
 class Conversation:
     """Both directions of connection `number`."""
 
-    __slots__ = ("_down", "_keep_passwords", "_quick", "_up", "judge", "number")
+    __slots__ = ("_down", "_keep_passwords", "_known", "_lone", "_quick", "_up", "judge", "number")
 
     def __init__(self, number: int, judge: Judge, *, keep_passwords: bool = False) -> None:
         """`keep_passwords` records them as they cross; else they are masked."""
         self._keep_passwords = keep_passwords
         self.number = number
         self.judge = judge
+        self._known = judge.known
         self._up = _Side(judge.rules.max_packet)
         self._down = _Side(judge.rules.max_packet)
         self._quick: dict[int, QuickCheck] = {}
+        self._lone: dict[int, LoneCheck] = {}  # by the first byte of the packet
 
     @property
     def pending(self) -> int:
@@ -126,6 +105,36 @@ class Conversation:
         """Return what to tell a client whose connection the relay ends."""
         return farewell(self.judge.known, reason_code).packet
 
+    def passes_up(self, data: bytes) -> bool:
+        """Tell whether `data` of the client is one packet that passes as it is; takes note of it.
+
+        Where the answer is no, `from_client` says what becomes of `data`.
+        """
+        known = self._known
+        check = self._lone.get(data[0])
+        if check is None or not self._up.resting or known.ended:
+            return False
+        packet_id = check(data)
+        if packet_id is None:
+            return False
+        if packet_id:
+            known.sent.add(packet_id)
+        known.published += 1
+        return True
+
+    def passes_down(self, data: bytes) -> bool:
+        """Tell whether `data` of the broker is one packet that passes as it is; takes note of it.
+
+        Where the answer is no, `from_broker` says what becomes of `data`.
+        """
+        if len(data) != _PUBACK_BYTES or not data.startswith(_PUBACK_HEADER):
+            return False
+        packet_id, known = data[2:], self._known
+        if packet_id == _NO_PACKET_ID or not self._down.resting or known.version is None:
+            return False
+        known.sent.discard(packet_id)
+        return True
+
     def from_client(self, data: bytes, now_ns: int) -> Effects:
         """Take bytes of the client."""
         side, effects = self._up, Effects()
@@ -143,6 +152,7 @@ class Conversation:
             if len(data) - cut < _LARGEST_TAIL:
                 data, side.tail = data[:cut], data[cut:]
         self._slowly(side, Direction.UP, data, now_ns, effects)
+        side.resting = side.clean and not side.tail
         return effects
 
     def from_broker(self, data: bytes, now_ns: int) -> Effects:
@@ -158,8 +168,10 @@ class Conversation:
                 data = data[run.used :]
                 if len(data) < _PUBACK_BYTES and _PUBACK_HEADER.startswith(data[:2]):
                     side.tail = data  # nothing, or the start of another one
+                    side.resting = not data
                     return effects
         self._slowly(side, Direction.DOWN, data, now_ns, effects)
+        side.resting = side.clean
         return effects
 
     def _quick_run(self, data: bytes) -> Run | None:
@@ -173,6 +185,8 @@ class Conversation:
             if not self.judge.rules.quick:
                 return None
             check = self._quick[qos] = publish_check(known.payload, known.version, qos)
+            lone = lone_check(known.payload, known.version, qos)
+            self._lone.update(dict.fromkeys(FIRST_BYTES[qos], lone))
         return check(data)
 
     def _take(self, run: Run, direction: Direction, now_ns: int, effects: Effects) -> None:

@@ -5,52 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from overflight_contract.errors import UnavailableError
-from overflight_contract.session import ConnectionClosed, ConnectionOpened, Direction
-from overflight_relay.conversation import Effects
-from overflight_relay.link.model import Line
-from overflight_relay.link.queue import Link, LinkQueue
-from overflight_relay.sockets import Side
+from overflight_contract.session import ConnectionClosed, ConnectionOpened, Direction, Verdict
+from overflight_relay.effects import WHOLE, Record
+from overflight_relay.link.queue import LinkQueue
+from overflight_relay.services import Services
+from overflight_relay.sockets import Side, sender
 from overflight_relay.talk import Talk
-from overflight_relay.tap import CaptureError, Tap
+from overflight_relay.tap import CaptureError
 from overflight_relay.upstream import Upstreams
-from overflight_relay.usage import Count, Usage
-
-
-class Services(Protocol):
-    """What all crossings of a relay share."""
-
-    tap: Tap
-
-    @property
-    def link(self) -> Link:
-        """The link in force."""
-
-    def line(self, client_id: str, connection: int, direction: Direction) -> Line:
-        """Return the line of a client's connection, which is numbered among the client's."""
-
-    def number_of(self, client_id: str) -> int:
-        """Count one more connection of a client."""
-
-    def note(self, kind: str, **detail: str) -> None:
-        """Record a note."""
-
-    def note_opened(self, info: ConnectionOpened) -> None:
-        """Record that a connection was made."""
-
-    def spawn(self, crossing: Crossing) -> None:
-        """Connect the crossing to its broker."""
-
-    def finished(self, crossing: Crossing) -> None:
-        """Forget the crossing."""
-
-    def fail(self, error: CaptureError) -> None:
-        """Stop the relay."""
+from overflight_relay.usage import Usage
 
 
 class Hold(enum.IntFlag):
@@ -78,7 +46,10 @@ class Crossing:
         "_eof_waits",
         "_loop",
         "_reason",
+        "_send_down",
+        "_send_up",
         "_services",
+        "_tap",
         "_up",
         "_waiting",
         "broker",
@@ -98,6 +69,7 @@ class Crossing:
         self, services: Services, talk: Talk, upstreams: Upstreams, info: ConnectionOpened
     ) -> None:
         self._services = services
+        self._tap = services.tap
         self._loop = asyncio.get_running_loop()
         self.talk = talk
         self.upstreams = upstreams
@@ -106,6 +78,8 @@ class Crossing:
         self._announced = info.tls != "passthrough"
         self.client: asyncio.Transport | None = None
         self.broker: asyncio.Transport | None = None
+        self._send_up: Callable[[bytes], None] | None = None
+        self._send_down: Callable[[bytes], None] | None = None
         self.usage = Usage(connections=1)
         self.opened_at_s = self._loop.time()
         self.ending_since_s: float | None = None
@@ -139,15 +113,20 @@ class Crossing:
         """Take bytes of the client."""
         if self._reason:
             return
-        effects = self.talk.from_client(data, self._services.tap.now_ns())
+        now_ns = self._tap.now_ns()
+        if self.talk.passes_up(data):
+            record = (now_ns, self.info.connection, Direction.UP, Verdict.OK, "", data, WHOLE)
+            if self._forward([record], (data,), self._up):
+                self.usage.up.one_message(len(data))
+            return
+        effects = self.talk.from_client(data, now_ns)
         if not self._announced:
             self._announce()
         if self._up.line is None and self.talk.client_id is not None:
             self._draw_lines(self.talk.client_id)
-        if not self._recorded(effects, self.usage.up):
+        if not self._forward(effects.records, effects.forward, self._up):
             return
-        if effects.forward:
-            self._faults("up", self._up.push(effects.forward))
+        self.usage.up.count(effects)
         if effects.replies and self.client is not None:
             self.client.write(b"".join(effects.replies))
         if effects.ends:
@@ -157,31 +136,37 @@ class Crossing:
         """Take bytes of the broker."""
         if self._reason and self._ended_by == "relay":
             return
-        effects = self.talk.from_broker(data, self._services.tap.now_ns())
-        if not self._recorded(effects, self.usage.down):
+        now_ns = self._tap.now_ns()
+        if self.talk.passes_down(data):
+            record = (now_ns, self.info.connection, Direction.DOWN, Verdict.OK, "", data, WHOLE)
+            if self._forward([record], (data,), self._down):
+                self.usage.down.one_packet(len(data))
             return
-        if effects.forward:
-            self._faults("down", self._down.push(effects.forward))
+        effects = self.talk.from_broker(data, now_ns)
+        if not self._forward(effects.records, effects.forward, self._down):
+            return
+        self.usage.down.count(effects)
         if effects.replies and self.broker is not None:
             self.broker.write(b"".join(effects.replies))
         if effects.ends:
             self.end("relay", effects.ends)
 
-    def _recorded(self, effects: Effects, count: Count) -> bool:
-        """Write the packets to the session, before any of them goes on."""
-        records = effects.records
+    def _forward(self, records: list[Record], packets: Sequence[bytes], queue: LinkQueue) -> bool:
+        """Write to the session what came, then send on what may go on; last, tell who watches.
+
+        Returns whether the relay goes on: it stops where the session can't be written.
+        """
         if not records:
             return True
         try:
-            self._services.tap.write(records)
+            self._tap.record(records)
         except CaptureError as error:
             self._services.fail(error)
             return False
-        count.bytes += effects.bytes
-        count.packets += effects.packets
-        count.messages += effects.messages
-        count.refused += effects.refused
-        count.marked += effects.marked
+        faults = queue.push(packets) if packets else ()
+        self._tap.tell(records)
+        if faults:
+            self._faults("up" if queue is self._up else "down", faults)
         return True
 
     def _faults(self, direction: str, faults: Sequence[str]) -> None:
@@ -210,8 +195,9 @@ class Crossing:
     # -- what goes ------------------------------------------------------------------------------
 
     def _write_up(self, data: bytes) -> None:
-        if self.broker is not None:
-            self.broker.write(data)
+        send = self._send_up
+        if send is not None:
+            send(data)
             return
         self._waiting.append(data)
         if not self._connecting and not self._reason:
@@ -220,8 +206,9 @@ class Crossing:
             self._services.spawn(self)
 
     def _write_down(self, data: bytes) -> None:
-        if self.client is not None:
-            self.client.write(data)
+        send = self._send_down
+        if send is not None:
+            send(data)
 
     async def connect(self) -> None:
         """Connect to the broker; the client is told where none answers."""
@@ -235,9 +222,15 @@ class Crossing:
         self.upstream = str(upstream)
         self.hold_client(Hold.CONNECTING, False)
 
+    def client_opened(self, transport: asyncio.Transport) -> None:
+        """Know the client's connection from now on."""
+        self.client = transport
+        self._send_down = sender(transport)
+
     def broker_opened(self, transport: asyncio.Transport) -> None:
         """Send what waited for the connection."""
         self.broker = transport
+        self._send_up = sender(transport)
         waiting, self._waiting = self._waiting, []
         if waiting:
             transport.write(b"".join(waiting))
@@ -320,7 +313,7 @@ class Crossing:
 
     def client_lost(self, error: Exception | None) -> None:
         """Close the other side when the client is gone."""
-        self.client = None
+        self.client = self._send_down = None
         self.hold_broker(Hold.FULL, False)
         self._down.drop()
         self.end("client", _why("client", error))
@@ -328,7 +321,7 @@ class Crossing:
 
     def broker_lost(self, error: Exception | None) -> None:
         """Close the other side when the broker is gone."""
-        self.broker = None
+        self.broker = self._send_up = None
         self.hold_client(Hold.FULL, False)
         self._up.drop()
         self.end("broker", _why("broker", error))
@@ -340,7 +333,7 @@ class Crossing:
         self.opened_at_s = -1.0
         if not self._announced:
             self._announce()
-        tap = self._services.tap
+        tap = self._tap
         self._up.drop()
         self._down.drop()
         try:
@@ -368,18 +361,15 @@ def _why(who: str, error: Exception | None) -> str:
 class BrokerSide(Side):
     """The broker's leg of a crossing."""
 
-    __slots__ = ("_crossing",)
+    __slots__ = ("_crossing", "received")
 
     def __init__(self, crossing: Crossing) -> None:
         self._crossing = crossing
+        self.received = crossing.broker_received
 
     def opened(self, transport: asyncio.Transport) -> None:
         """Report."""
         self._crossing.broker_opened(transport)
-
-    def received(self, data: bytes) -> None:
-        """Report."""
-        self._crossing.broker_received(data)
 
     def half_closed(self) -> bool:
         """Close: brokers say nothing more, and hear nothing more."""

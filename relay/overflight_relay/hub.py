@@ -21,7 +21,7 @@ from overflight_contract.session import (
     SessionPacket,
     Verdict,
 )
-from overflight_relay.conversation import Record
+from overflight_relay.effects import Record
 from overflight_relay.tap import Event
 
 _TICK_S = 0.05

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from overflight_contract.session import Direction, Verdict
-from overflight_relay.conversation import WHOLE, Effects
+from overflight_relay.effects import WHOLE, Effects
 
 _HEADER: Final = 5
 _HANDSHAKE: Final = 22
@@ -44,6 +44,14 @@ class SealedConversation:
     def pending(self) -> int:
         """Bytes held back until their record is whole."""
         return len(self._held[0]) + len(self._held[1])
+
+    def passes_up(self, data: bytes) -> bool:
+        """Nothing is known before the records are cut."""
+        return False
+
+    def passes_down(self, data: bytes) -> bool:
+        """Nothing is known before the records are cut."""
+        return False
 
     def from_client(self, data: bytes, now_ns: int) -> Effects:
         """Take bytes of the client."""

@@ -19,10 +19,11 @@ from overflight_contract import fastpath
 from overflight_contract.mqtt import Version
 from overflight_contract.topics import Kind, topic_for
 
-_LONGEST: Final = 1024
+LONGEST: Final = 1024
+"""No packet that a check here accepts has as many bytes."""
 _LENGTHS: Final = [
     bytes(((size - 3) & 127 | 128, (size - 3) >> 7)) if size > 130 else b""
-    for size in range(_LONGEST)
+    for size in range(LONGEST)
 ]
 """The remaining length, as it must be written, of a packet of so many bytes."""
 
@@ -38,18 +39,20 @@ class Run(NamedTuple):
 
 
 QuickCheck = Callable[[bytes], Run | None]
+LoneCheck = Callable[[bytes], bytes | None]
+FIRST_BYTES: Final = {0: b"0", 1: b"2:", 2: b"4<"}
+"""What a PUBLISH that is not to be retained begins with, by QoS: first sent, sent again."""
 
 
 @lru_cache(maxsize=512)
 def publish_check(payload: str, version: Version, qos: int) -> QuickCheck:
     """Return the check for PUBLISH packets of `payload`, one of its connections, one QoS."""
-    pattern = re.compile(_expression(payload, version, qos), re.DOTALL)
-    findall = pattern.findall
+    findall = _pattern(payload, version, qos).findall
 
     def check(data: bytes) -> Run | None:
         found = findall(data)
-        if len(found) < 2:
-            return _one(found[0], data, qos) if found else None
+        if not found:
+            return None
         packets, lengths, _, packet_ids, seqs, helds = zip(*found, strict=True)
         sizes = list(map(len, packets))
         used = sum(sizes)
@@ -64,19 +67,36 @@ def publish_check(payload: str, version: Version, qos: int) -> QuickCheck:
     return check
 
 
-def _one(found: tuple[bytes, ...], data: bytes, qos: int) -> Run | None:
-    """Check a lone packet: what latency is made of when they come one at a time."""
-    packet, length, _, packet_id, seq, held = found
-    size = len(packet)
-    if not data.startswith(packet) or length != _LENGTHS[size] or int(held) > int(seq):
-        return None
-    return Run((packet,), (packet_id,) if qos else (), size)
+@lru_cache(maxsize=512)
+def lone_check(payload: str, version: Version, qos: int) -> LoneCheck:
+    """Return the check for one PUBLISH that comes alone, which is what latency is made of.
+
+    It returns the packet id (empty in QoS 0), or `None`.
+    """
+    fullmatch = _pattern(payload, version, qos).fullmatch
+
+    def check(data: bytes) -> bytes | None:
+        size = len(data)
+        if size >= LONGEST or data[1:3] != _LENGTHS[size]:
+            return None
+        match = fullmatch(data)
+        if match is None:
+            return None
+        packet_id, seq, held = match.group(4, 5, 6)
+        return packet_id if int(held) <= int(seq) else None
+
+    return check
+
+
+@lru_cache(maxsize=512)
+def _pattern(payload: str, version: Version, qos: int) -> re.Pattern[bytes]:
+    return re.compile(_expression(payload, version, qos), re.DOTALL)
 
 
 def _expression(payload: str, version: Version, qos: int) -> bytes:
     position = _text(topic_for(payload, Kind.POSITION))
     navigation = _text(topic_for(payload, Kind.NAVIGATION))
-    first = {0: rb"0", 1: rb"[2:]", 2: rb"[4<]"}[qos]
+    first = b"[" + FIRST_BYTES[qos] + b"]"
     packet_id = rb"((?!\x00\x00)..)" if qos else rb"()"
     properties = rb"\x00" if version is Version.V5 else rb""
     return (
@@ -106,9 +126,7 @@ _ACKS = re.compile(rb"(@\x02((?!\x00\x00)..))", re.DOTALL)
 
 
 def puback_run(data: bytes) -> Run | None:
-    """Return the plain PUBACK packets that `data` starts with, if there are several."""
-    if len(data) == 4 and data[:2] == b"@\x02" and data[2:] != b"\0\0":
-        return Run((data,), (data[2:],), 4)
+    """Return the plain PUBACK packets that `data` starts with, if there are any."""
     found = _ACKS.findall(data)
     if not found:
         return None

@@ -28,6 +28,7 @@ from overflight_contract.commandline import size_bytes
 from overflight_contract.errors import InputError
 from overflight_contract.mqtt import Packet, PacketType
 from overflight_relay.known import Known
+from overflight_relay.quick import LONGEST
 from overflight_relay.rule import Refusal, Rule, Settings
 from overflight_relay.rules import all_rules
 
@@ -55,7 +56,9 @@ class RuleSet:
         enabled = [rule for rule in all_rules().values() if self.settings[rule.name].enabled]
         self._up = {kind: self._of(enabled, kind, up=True) for kind in PacketType}
         self._down = {kind: self._of(enabled, kind, up=False) for kind in PacketType}
-        self.quick = all(rule.quick(settings) for rule, settings in self._up[PacketType.PUBLISH])
+        self.quick = max_packet >= LONGEST and all(
+            rule.quick(settings) for rule, settings in self._up[PacketType.PUBLISH]
+        )
 
     def _of(self, rules: list[Rule], kind: PacketType, *, up: bool) -> list[tuple[Rule, Settings]]:
         return [

@@ -282,25 +282,22 @@ class RelayServer:
 class ClientSide(Side):
     """The client's leg of a crossing; the crossing is made when the connection is."""
 
-    __slots__ = ("_crossing", "_listener", "_server", "_upstreams")
+    __slots__ = ("_crossing", "_listener", "_server", "_upstreams", "received")
 
     def __init__(self, server: RelayServer, listener: Listener, own: Upstreams) -> None:
         self._server = server
         self._listener = listener
         self._upstreams = own
         self._crossing: Crossing | None = None
+        self.received = _nobody
 
     def opened(self, transport: asyncio.Transport) -> None:
         """Make the crossing, if the guard lets the client in."""
         crossing = self._server.accept(self._listener, self._upstreams, transport)
         if crossing is not None:
-            crossing.client = transport
+            crossing.client_opened(transport)
             self._crossing = crossing
-
-    def received(self, data: bytes) -> None:
-        """Report."""
-        if self._crossing is not None:
-            self._crossing.client_received(data)
+            self.received = crossing.client_received
 
     def half_closed(self) -> bool:
         """Report."""
@@ -315,6 +312,10 @@ class ClientSide(Side):
         """Slow the broker down."""
         if self._crossing is not None:
             self._crossing.hold_broker(Hold.FULL, is_full)
+
+
+def _nobody(data: bytes) -> None:
+    """Take bytes of a client that was turned away."""
 
 
 def _server_name(transport: asyncio.Transport) -> str | None:

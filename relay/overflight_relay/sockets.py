@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Callable
 from typing import Protocol, cast
 
-READ_BUFFER_BYTES = 1 << 18
-
-_buffer = bytearray(READ_BUFFER_BYTES)
-_view = memoryview(_buffer)
-"""One buffer for all connections: a loop fills it and hands it over in one go, so that 10,000
-idle connections hold none."""
+MOST_WAITING_BYTES = 1 << 18
+"""What may wait to be taken by one side before the other is not read from."""
 
 
 class Side(Protocol):
     """Who a leg reports to."""
 
+    received: Callable[[bytes], None]
+    """Takes bytes that came; may be another one after `opened`."""
+
     def opened(self, transport: asyncio.Transport) -> None:
         """The connection is made."""
-
-    def received(self, data: bytes) -> None:
-        """Bytes came."""
 
     def half_closed(self) -> bool:
         """The peer will send no more; returns whether to keep the other direction open."""
@@ -32,27 +30,27 @@ class Side(Protocol):
         """The peer does not take our bytes as fast as they come (or does again)."""
 
 
-class Leg(asyncio.BufferedProtocol):
-    """A connection to the client, or to the broker."""
+class Leg(asyncio.Protocol):
+    """A connection to the client, or to the broker.
 
-    __slots__ = ("_side",)
+    Its `data_received` is what the side takes bytes with: one call less for each read.
+    """
+
+    __slots__ = ("_side", "data_received")
+
+    data_received: Callable[[bytes], None]  # type: ignore[assignment]  # not a method of ours
 
     def __init__(self, side: Side) -> None:
         self._side = side
+        self.data_received = side.received
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Report."""
         stream = cast("asyncio.Transport", transport)  # uvloop's is not a subclass
-        stream.set_write_buffer_limits(high=READ_BUFFER_BYTES)
+        stream.set_write_buffer_limits(high=MOST_WAITING_BYTES)
         self._side.opened(stream)
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Lend the shared buffer."""
-        return _view
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Take the bytes out of the shared buffer."""
-        self._side.received(bytes(_view[:nbytes]))
+        self.data_received = self._side.received
+        stream.set_protocol(self)  # uvloop looks `data_received` up only then
 
     def eof_received(self) -> bool:
         """Report."""
@@ -69,3 +67,29 @@ class Leg(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """Report."""
         self._side.full(False)
+
+
+def sender(transport: asyncio.Transport) -> Callable[[bytes], None]:
+    """Return what writes to `transport`: to its socket itself while nothing waits in its queue.
+
+    uvloop keeps what is written to a transport until all that was read has been worked on; a
+    packet need not wait for what the relay does after it has sent it.
+    """
+    write, waiting = transport.write, transport.get_write_buffer_size
+    if transport.get_extra_info("sslcontext") is not None:
+        return write
+    fd = transport.get_extra_info("socket").fileno()
+
+    def send(data: bytes) -> None:
+        if waiting():
+            sent = 0
+        else:
+            try:
+                sent = os.write(fd, data)
+            except OSError:  # full, or broken: the transport meets the same, and can tell
+                sent = 0
+            if sent == len(data):
+                return
+        write(memoryview(data)[sent:])
+
+    return send

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from overflight_relay.conversation import Effects
+from overflight_relay.effects import Effects
 
 
 class Talk(Protocol):
@@ -21,6 +21,15 @@ class Talk(Protocol):
     @property
     def pending(self) -> int:
         """Bytes held back until their packet is whole."""
+
+    def passes_up(self, data: bytes) -> bool:
+        """Tell whether `data` of the client is one packet that passes as it is; takes note of it.
+
+        Where the answer is no, `from_client` says what becomes of `data`.
+        """
+
+    def passes_down(self, data: bytes) -> bool:
+        """Tell the same of `data` of the broker."""
 
     def from_client(self, data: bytes, now_ns: int) -> Effects:
         """Take bytes of the client."""

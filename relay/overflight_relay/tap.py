@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from overflight_contract.session import ConnectionClosed, ConnectionOpened, Note, SessionWriter
-from overflight_relay.conversation import Record
+from overflight_relay.effects import Record
 
 Event = ConnectionOpened | ConnectionClosed | Note
 
@@ -38,12 +38,22 @@ class Tap:
 
     def now_ns(self) -> int:
         """Return the wall clock's time, never earlier than the time before."""
-        self._last_ns = max(self._last_ns, time.time_ns())
-        return self._last_ns
+        now_ns = time.time_ns()
+        if now_ns < self._last_ns:
+            return self._last_ns
+        self._last_ns = now_ns
+        return now_ns
 
-    def write(self, records: list[Record]) -> None:
-        """Record packets; returns when they are written. Raises `CaptureError`."""
-        self._guarded(lambda writer: writer.write_packets(records))
+    def record(self, records: list[Record]) -> None:
+        """Write packets to the session; they may go on then. Raises `CaptureError`."""
+        if self._writer is not None:
+            try:
+                self._writer.write_packets(records)
+            except OSError as error:
+                raise _capture_error(error) from error
+
+    def tell(self, records: list[Record]) -> None:
+        """Tell the listeners of packets that are recorded, once they have gone on."""
         self.packets_written += len(records)
         for listener in self._listeners:
             listener.packets(records)
@@ -73,7 +83,11 @@ class Tap:
         try:
             action(self._writer)
         except OSError as error:
-            raise CaptureError(
-                f"the session can't be written ({error.strerror or error}); "
-                "the relay stops rather than let traffic pass unrecorded"
-            ) from error
+            raise _capture_error(error) from error
+
+
+def _capture_error(error: OSError) -> CaptureError:
+    return CaptureError(
+        f"the session can't be written ({error.strerror or error}); "
+        "the relay stops rather than let traffic pass unrecorded"
+    )

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
+from overflight_relay.effects import Effects
+
 
 class Count(msgspec.Struct):
     """What crossed in one direction; `refused` did not cross, `marked` did."""
@@ -16,6 +18,25 @@ class Count(msgspec.Struct):
     messages: int = 0
     refused: int = 0
     marked: int = 0
+
+    def one_packet(self, size: int) -> None:
+        """Count a packet that crossed."""
+        self.bytes += size
+        self.packets += 1
+
+    def one_message(self, size: int) -> None:
+        """Count a PUBLISH that crossed."""
+        self.bytes += size
+        self.packets += 1
+        self.messages += 1
+
+    def count(self, effects: Effects) -> None:
+        """Count what came of some data."""
+        self.bytes += effects.bytes
+        self.packets += effects.packets
+        self.messages += effects.messages
+        self.refused += effects.refused
+        self.marked += effects.marked
 
     def add(self, other: Count) -> None:
         """Add another count to this one."""

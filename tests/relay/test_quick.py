@@ -18,7 +18,8 @@ from overflight_contract.mqtt import (
     encode,
 )
 from overflight_contract.session import Verdict
-from overflight_relay.quick import puback_run, publish_check
+from overflight_relay.quick import lone_check, puback_run, publish_check
+from overflight_relay.ruleset import RuleSet
 
 TOPIC = "overflight/1/HAB-01/position"
 
@@ -63,6 +64,53 @@ def test_what_is_not_all_good_is_not_taken_whole(make_position, spoil):
     assert spoil(data) != data
     run = publish_check("HAB-01", Version.V311, 1)(spoil(data))
     assert run is None or run.used < len(data)
+
+
+@pytest.mark.parametrize("version", [Version.V31, Version.V311, Version.V5])
+@pytest.mark.parametrize("qos", [0, 1, 2])
+def test_one_alone_is_taken(make_position, version, qos):
+    (sent,) = packets(make_position, version, 1, qos)
+    check = lone_check("HAB-01", version, qos)
+    assert check(sent) == (b"\x00\x02" if qos else b"")
+    again = bytes((sent[0] | 8,)) + sent[1:]
+    assert (check(again) is not None) == (qos > 0)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: data.replace(b"HAB-01", b"HAB-02"),
+        lambda data: data.replace(b'"seq":7,"held_from":1', b'"seq":7,"held_from":9'),
+        lambda data: data.replace(b"47.12345", b"97.12345"),
+        lambda data: bytes((data[0] | 1,)) + data[1:],
+        lambda data: data[:1] + bytes((data[1] ^ 1,)) + data[2:],
+        lambda data: data + b"\xc0\x00",
+        lambda data: data + data,
+        lambda data: data[:-1],
+    ],
+)
+def test_one_alone_that_is_not_good_is_not_taken(make_position, spoil):
+    (data,) = packets(make_position, Version.V311, 1, first=7)
+    assert lone_check("HAB-01", Version.V311, 1)(data) is not None
+    assert lone_check("HAB-01", Version.V311, 1)(spoil(data)) is None
+
+
+def test_a_small_limit_is_kept_by_all_packets():
+    assert RuleSet().quick
+    assert not RuleSet(max_packet=200).quick
+
+
+def test_what_comes_in_the_middle_of_a_packet_is_never_one_alone(wire, make_position):
+    talk = wire(Version.V311).connected()
+    sent = packets(make_position, Version.V311, 60)
+    talk.raw_up(b"".join(sent))
+    assert talk.conversation.passes_up(sent[0])
+    assert talk.raw_up(sent[1][:100]).forward == []
+    assert not talk.conversation.passes_up(sent[2])
+    assert not talk.conversation.passes_down(b"@\x02\x00\x00")
+    assert talk.conversation.passes_down(b"@\x02\x00\x02")
+    assert talk.raw_down(b"@\x02\x00").forward == []
+    assert not talk.conversation.passes_down(b"@\x02\x00\x03")
 
 
 def test_only_the_good_start_is_taken(make_position):

@@ -24,7 +24,7 @@ from overflight_contract.mqtt import (
     encode,
 )
 from overflight_contract.session import Direction, Verdict
-from overflight_relay.conversation import MADE_HERE
+from overflight_relay.effects import MADE_HERE
 from overflight_relay.known import Known
 from overflight_relay.ruleset import parse_rules
 

@@ -22,17 +22,16 @@ class LinkControl:
     def set(self, profile: Profile) -> None:
         """Put another profile in force, for packets from now on."""
         self.profile = profile
-        self._ways = None if profile.perfect else (profile.up, profile.down)
+        self.perfect = profile.perfect
 
     def now_s(self) -> float:
         """Return the time in the session."""
         return self._clock() - self._start_s
 
-    def way(self, direction: int) -> tuple[Way, tuple[Outage, ...]] | None:
-        """Return one direction of the profile; `None` where it is perfect."""
-        if self._ways is None:
-            return None
-        return self._ways[direction], self.profile.outages
+    def way(self, direction: int) -> tuple[Way, tuple[Outage, ...]]:
+        """Return one direction of the profile."""
+        profile = self.profile
+        return (profile.down if direction else profile.up), profile.outages
 
     def number_of(self, client_id: str) -> int:
         """Count one more connection of a client."""

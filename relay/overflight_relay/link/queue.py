@@ -16,8 +16,12 @@ class Link(Protocol):
     def now_s(self) -> float:
         """Return the time in the session."""
 
-    def way(self, direction: int) -> tuple[Way, tuple[Outage, ...]] | None:
-        """Return one direction of the profile in force; `None` where it is perfect."""
+    @property
+    def perfect(self) -> bool:
+        """Whether nothing is changed or delayed."""
+
+    def way(self, direction: int) -> tuple[Way, tuple[Outage, ...]]:
+        """Return one direction of the profile in force."""
 
 
 class LinkQueue:
@@ -64,16 +68,15 @@ class LinkQueue:
 
     def push(self, packets: Sequence[bytes]) -> list[str]:
         """Send packets on; returns what a hostile link did to them ("" for most), or nothing."""
-        ways = self._link.way(self._direction)
-        if ways is None or self.line is None:
-            if self._waiting:
-                last_s = self._waiting[-1][0]
-                self._waiting.extend((last_s, packet) for packet in packets)
-                self._bytes += sum(map(len, packets))
-            else:
-                self._write(b"".join(packets))
-            return []
-        return self._carry(packets, *ways)
+        if not self._link.perfect and self.line is not None:
+            return self._carry(packets, *self._link.way(self._direction))
+        if self._waiting:
+            last_s = self._waiting[-1][0]
+            self._waiting.extend((last_s, packet) for packet in packets)
+            self._bytes += sum(map(len, packets))
+        else:
+            self._write(b"".join(packets))
+        return []
 
     def _carry(self, packets: Sequence[bytes], way: Way, outages: tuple[Outage, ...]) -> list[str]:
         assert self.line is not None
