@@ -133,6 +133,80 @@ _COUNTED: Final = frozenset({Flow.PUBACK_DUE, Flow.PUBREC_DUE, Flow.PUBREL_DUE, 
 _DEFAULT_RECEIVE_MAXIMUM: Final = 65_535
 
 
+class Limits:
+    """What one end takes, by its CONNECT or CONNACK; the defaults where it says nothing."""
+
+    __slots__ = (
+        "maximum_packet_size",
+        "maximum_qos",
+        "receive_maximum",
+        "retain_available",
+        "topic_alias_maximum",
+    )
+
+    def __init__(self, properties: Properties | None = None) -> None:
+        given = properties or Properties()
+        self.receive_maximum = given.receive_maximum or _DEFAULT_RECEIVE_MAXIMUM
+        self.topic_alias_maximum = given.topic_alias_maximum or 0
+        self.maximum_packet_size = given.maximum_packet_size
+        self.maximum_qos = 2 if given.maximum_qos is None else given.maximum_qos
+        self.retain_available = given.retain_available != 0
+
+    def check_size(self, size: int, sender: Sender) -> None:
+        """Raise `RemoteProtocolError` where a packet of `size` bytes is too large."""
+        limit = self.maximum_packet_size
+        if limit is not None and size > limit:
+            detail = f"{size} bytes; the {sender.other} takes {limit}"
+            raise RemoteProtocolError(Rule.PACKET_TOO_LARGE, Version.V5, detail)
+
+    def check_publish(self, packet: p.Publish, sender: Sender) -> None:
+        """Raise `RemoteProtocolError` where this end takes no such PUBLISH."""
+        if packet.qos > self.maximum_qos:
+            detail = f"QoS {packet.qos} is above the {sender.other}'s"
+            raise RemoteProtocolError(Rule.MAXIMUM_QOS, Version.V5, detail)
+        if packet.retain and not self.retain_available:
+            detail = f"the {sender.other} retains nothing"
+            raise RemoteProtocolError(Rule.RETAIN_UNAVAILABLE, Version.V5, detail)
+
+    def check_alias(self, alias: int) -> None:
+        """Raise `RemoteProtocolError` where `alias` is above what this end takes."""
+        if alias > self.topic_alias_maximum:
+            detail = f"topic alias {alias}; the limit is {self.topic_alias_maximum}"
+            raise RemoteProtocolError(Rule.TOPIC_ALIAS, Version.V5, detail)
+
+    def check_in_flight(self, count: int, sender: Sender) -> None:
+        """Raise `RemoteProtocolError` where `count` messages in flight are too many."""
+        if count > self.receive_maximum:
+            detail = f"the {sender} has over {self.receive_maximum} messages in flight"
+            raise RemoteProtocolError(Rule.RECEIVE_MAXIMUM, Version.V5, detail)
+
+
+def next_step(phase: Phase, sender: Sender, kind: T, version: Version | None) -> Step:
+    """Return the row of `PHASES` for a packet; raise `RemoteProtocolError` if there is none."""
+    step = _NEXT.get((phase, sender, kind))
+    if step is None or (version is not None and version < step.since):
+        raise _misplaced(phase, sender, kind, version)
+    return step
+
+
+def _misplaced(
+    phase: Phase, sender: Sender, kind: T, version: Version | None
+) -> RemoteProtocolError:
+    if phase is Phase.CLOSED:
+        rule, when = Rule.AFTER_DISCONNECT, "after the end"
+    elif phase is Phase.NEW:
+        rule, when = Rule.CONNECT_FIRST, "before CONNECT"
+    elif kind is T.CONNECT and sender is Sender.CLIENT:
+        rule, when = Rule.CONNECT_TWICE, "again"
+    elif kind is T.CONNACK and sender is Sender.SERVER:
+        rule, when = Rule.CONNACK_TWICE, "again"
+    elif phase is Phase.CONNECTING and sender is Sender.SERVER:
+        rule, when = Rule.CONNACK_FIRST, "before CONNACK"
+    else:
+        rule, when = Rule.SENDER, "at all"
+    return RemoteProtocolError(rule, version, f"the {sender} can't send {kind.name} {when}")
+
+
 class End:
     """What one end has in flight, and what it said that it takes."""
 
@@ -140,21 +214,7 @@ class End:
         self.flights: dict[int, Flow] = {}
         self.filters: dict[int, int] = {}
         self.aliases: dict[int, str] = {}
-        self.receive_maximum = _DEFAULT_RECEIVE_MAXIMUM
-        self.topic_alias_maximum = 0
-        self.maximum_packet_size: int | None = None
-        self.maximum_qos = 2
-        self.retain_available = True
-
-    def allow(self, properties: Properties | None) -> None:
-        """Take over what its CONNECT or CONNACK said."""
-        if properties is None:
-            return
-        self.receive_maximum = properties.receive_maximum or _DEFAULT_RECEIVE_MAXIMUM
-        self.topic_alias_maximum = properties.topic_alias_maximum or 0
-        self.maximum_packet_size = properties.maximum_packet_size
-        self.maximum_qos = 2 if properties.maximum_qos is None else properties.maximum_qos
-        self.retain_available = properties.retain_available != 0
+        self.limits = Limits()
 
     @property
     def in_flight(self) -> int:
@@ -182,11 +242,7 @@ class Protocol:
         if self.closed_by is not None and sender is not self.closed_by:
             return  # was under way when the other end closed
         step = self._step(packet.type, sender)
-        limit = self.ends[sender.other].maximum_packet_size
-        if limit is not None and size > limit:
-            raise self._error(
-                Rule.PACKET_TOO_LARGE, f"{size} bytes; the {sender.other} takes {limit}"
-            )
+        self.ends[sender.other].limits.check_size(size, sender)
         match packet:
             case p.Connect():
                 self._connect(packet)
@@ -213,9 +269,7 @@ class Protocol:
         return self.keep_alive_s > 0 and silent_s > 1.5 * self.keep_alive_s
 
     def _step(self, kind: T, sender: Sender) -> Step:
-        step = _NEXT.get((self.phase, sender, kind))
-        if step is None or (self.version is not None and self.version < step.since):
-            raise self._misplaced(kind, sender)
+        step = next_step(self.phase, sender, kind, self.version)
         if (
             self._authenticates
             and self.phase is Phase.CONNECTING
@@ -227,28 +281,13 @@ class Protocol:
             )
         return step
 
-    def _misplaced(self, kind: T, sender: Sender) -> RemoteProtocolError:
-        if self.phase is Phase.CLOSED:
-            rule, when = Rule.AFTER_DISCONNECT, "after the end"
-        elif self.phase is Phase.NEW:
-            rule, when = Rule.CONNECT_FIRST, "before CONNECT"
-        elif kind is T.CONNECT and sender is Sender.CLIENT:
-            rule, when = Rule.CONNECT_TWICE, "again"
-        elif kind is T.CONNACK and sender is Sender.SERVER:
-            rule, when = Rule.CONNACK_TWICE, "again"
-        elif self.phase is Phase.CONNECTING and sender is Sender.SERVER:
-            rule, when = Rule.CONNACK_FIRST, "before CONNACK"
-        else:
-            rule, when = Rule.SENDER, "at all"
-        return self._error(rule, f"the {sender} can't send {kind.name} {when}")
-
     def _error(self, rule: Rule, detail: str) -> RemoteProtocolError:
         return RemoteProtocolError(rule, self.version, detail)
 
     def _connect(self, packet: p.Connect) -> None:
         self.keep_alive_s = packet.keep_alive
         self._clean = packet.clean_start
-        self.ends[Sender.CLIENT].allow(packet.properties)
+        self.ends[Sender.CLIENT].limits = Limits(packet.properties)
         method = packet.properties.authentication_method if packet.properties else None
         self._authenticates = method is not None
         expiry = packet.properties.session_expiry_interval if packet.properties else None
@@ -259,7 +298,7 @@ class Protocol:
             raise self._error(Rule.SESSION_PRESENT, "a session is present after a clean start")
         if packet.properties is not None and packet.properties.server_keep_alive is not None:
             self.keep_alive_s = packet.properties.server_keep_alive
-        self.ends[Sender.SERVER].allow(packet.properties)
+        self.ends[Sender.SERVER].limits = Limits(packet.properties)
         return step._replace(then=Phase.CLOSED) if packet.reason_code else step
 
     def _ask(self, packet: p.Subscribe | p.Unsubscribe, sender: Sender) -> None:
@@ -275,11 +314,8 @@ class Protocol:
             )
 
     def _publish(self, packet: p.Publish, sender: Sender) -> None:
-        receiver = self.ends[sender.other]
-        if packet.qos > receiver.maximum_qos:
-            raise self._error(Rule.MAXIMUM_QOS, f"QoS {packet.qos} is above the {sender.other}'s")
-        if packet.retain and not receiver.retain_available:
-            raise self._error(Rule.RETAIN_UNAVAILABLE, f"the {sender.other} retains nothing")
+        limits = self.ends[sender.other].limits
+        limits.check_publish(packet, sender)
         alias = packet.properties.topic_alias if packet.properties is not None else None
         if alias is not None:
             self._alias(packet, alias, sender)
@@ -292,17 +328,12 @@ class Protocol:
             self._turn(sender, packet.packet_id, again, by_opener=True)
             return
         self._open(sender, packet.packet_id, name)
-        limit = self.ends[sender.other].receive_maximum
-        if end.in_flight > limit:
-            raise self._error(
-                Rule.RECEIVE_MAXIMUM, f"the {sender} has over {limit} messages in flight"
-            )
+        limits.check_in_flight(end.in_flight, sender)
 
     def _alias(self, packet: p.Publish, alias: int, sender: Sender) -> None:
         aliases = self.ends[sender].aliases
-        limit = self.ends[sender.other].topic_alias_maximum
-        if self.phase is Phase.OPEN and alias > limit:
-            raise self._error(Rule.TOPIC_ALIAS, f"topic alias {alias}; the limit is {limit}")
+        if self.phase is Phase.OPEN:
+            self.ends[sender.other].limits.check_alias(alias)
         if packet.topic:
             aliases[alias] = packet.topic
         elif alias not in aliases:
