@@ -40,17 +40,18 @@ export class Eye {
     this.lon = wrap(lon);
   }
 
-  /** A d3 projection for polygons; the fast path for tracks is `aim`. */
-  projection() {
-    const centre = [this.width / 2, this.height / 2];
+  /**
+   * A d3 projection for polygons; the fast path for tracks is `aim`. A `rough` one leaves edges
+   * straight between their ends, which only very long ones show.
+   */
+  projection({ rough = false } = {}) {
+    const [x, y] = [this.width / 2, this.height / 2];
     const margin = 40;
-    if (this.kind === "globe") {
-      const view = this.viewRadiusDeg();
-      return geoOrthographic().scale(this.k).translate(centre).rotate([-this.lon, -this.lat]).clipAngle(view >= 90 ? 90 : view).precision(0.6)
-        .clipExtent([[-margin, -margin], [this.width + margin, this.height + margin]]);
-    }
-    return geoEquirectangular().scale(this.k).translate([centre[0], centre[1] + this.k * this.lat * RAD]).rotate([-this.lon, 0]).precision(0.6)
-      .clipExtent([[-margin, -margin], [this.width + margin, this.height + margin]]);
+    const whole = this.kind === "globe" && this.k < Math.min(x, y) + margin; // then there is nothing to cut off
+    const made = this.kind === "globe"
+      ? geoOrthographic().translate([x, y]).rotate([-this.lon, -this.lat]).clipAngle(Math.min(90, this.viewRadiusDeg()))
+      : geoEquirectangular().translate([x, y + this.k * this.lat * RAD]).rotate([-this.lon, 0]);
+    return made.scale(this.k).precision(rough ? 0 : 0.6).clipExtent(whole ? null : [[-margin, -margin], [this.width + margin, this.height + margin]]);
   }
 
   /** Degrees from the centre to the farthest corner in view, with a margin. */

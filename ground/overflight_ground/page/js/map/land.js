@@ -44,7 +44,7 @@ function piece(type, coordinates, outline) {
 
 /** Draw sea, land and lines into `context`. */
 export function drawBase(context, eye, { moving, layers, time, backdrop }) {
-  const projection = eye.projection();
+  const projection = eye.projection({ rough: moving });
   const path = geoPath(projection, context);
   context.fillStyle = colour("space");
   context.fillRect(0, 0, eye.width, eye.height);
@@ -53,7 +53,7 @@ export function drawBase(context, eye, { moving, layers, time, backdrop }) {
   if (map) drawLand(context, path, eye, map);
   context.strokeStyle = colour("graticule");
   context.lineWidth = 1;
-  stroke(context, path, graticule(eye));
+  stroke(context, geoPath(eye.projection(), context), graticule(eye)); // its lines have few points: never rough
   if (layers.has("night")) drawNight(context, path, time, moving);
 }
 

@@ -15,7 +15,7 @@ import { zoomToFit } from "./fit.js";
 
 const REST_MS = 180; // the fine map is drawn once the view has been still so long
 const SUN_STEP_MS = 60_000;
-const MANY = 60; // from here on only the chosen track is drawn thick
+const CROWD = 20; // tracks: more than these are drawn fainter
 
 export const eye = new Eye();
 const layers = {};
@@ -184,9 +184,11 @@ function drawTracks(moving) {
   context.lineJoin = "round";
   const names = payloadNames();
   const coarse = moving ? 1.6 : 1;
+  const faint = names.length > CROWD ? 0.55 : 0.75;
+  const thin = moving ? 1 / (devicePixelRatio || 1) : 1; // up to a device's pixel a line is not outlined and filled: six times as quick
   names.forEach((name, n) => {
     const track = model.tracks.get(name);
-    if (track && name !== view.payload) line(context, aim, track, trackColour(n), names.length > MANY ? 1 : 1.3, 0.6, coarse);
+    if (track && name !== view.payload) line(context, aim, track, trackColour(n), thin, faint, coarse);
   });
   const track = selectedTrack();
   if (track?.length && !drawnOnce) performance.mark("overflight:track", { startTime: (drawnOnce = performance.now()) });
