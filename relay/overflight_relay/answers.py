@@ -75,7 +75,7 @@ def _publish(packet: Publish, refusal: Refusal, known: Known, version: Version) 
         return farewell(known, refusal.reason_code)
     if packet.packet_id is None:
         return Answer()
-    if version is not Version.V5 or packet.packet_id.to_bytes(2) in known.sent:
+    if version is not Version.V5 or known.in_flight(packet.packet_id):
         return farewell(known, refusal.reason_code)
     kind = PubAck if packet.qos == 1 else PubRec
     return Answer(

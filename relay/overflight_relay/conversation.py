@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final, cast
 
 from overflight_contract.mqtt import Framed, Framer, Oversize, Piece, RemoteProtocolError
-from overflight_contract.mqtt.framing import FIRST_BYTE
+from overflight_contract.mqtt.begun import begun_at, check_begun
 from overflight_contract.session import MASKED, Direction, Verdict, mask_credentials
 from overflight_relay.answers import farewell, unavailable
 from overflight_relay.effects import FIRST, LAST, MADE_HERE, MIDDLE, WHOLE, Effects
@@ -34,7 +34,6 @@ _PUBACK_BYTES: Final = 4
 _PUBACK_HEADER: Final = b"\x40\x02"
 _NO_PACKET_ID: Final = b"\0\0"
 _CONNECT: Final = 1
-_CONNECT_BYTE: Final = b"\x10"
 _LARGEST_HEAD: Final = 66_000
 """First byte, topic and packet id of a PUBLISH fit in."""
 _PUBLISH: Final = 3
@@ -112,7 +111,7 @@ class Conversation:
         """
         known = self._known
         check = self._lone.get(data[0])
-        if check is None or not self._up.resting or known.ended:
+        if check is None or not self._up.resting or len(known.sent) >= known.quota:
             return False
         packet_id = check(data)
         if packet_id is None:
@@ -130,7 +129,7 @@ class Conversation:
         if len(data) != _PUBACK_BYTES or not data.startswith(_PUBACK_HEADER):
             return False
         packet_id, known = data[2:], self._known
-        if packet_id == _NO_PACKET_ID or not self._down.resting or known.version is None:
+        if packet_id == _NO_PACKET_ID or not self._down.resting or known.quota < 0:
             return False
         known.sent.discard(packet_id)
         return True
@@ -143,17 +142,32 @@ class Conversation:
             data, side.tail = side.tail + data, b""
         if side.clean:
             known = self.judge.known
-            if known.published >= _QUICK_AFTER and not known.ended:
+            if known.published >= _QUICK_AFTER and known.quota > 0:
                 run = self._quick_run(data)
-                if run is not None:
+                if run is not None and len(known.sent) + len(run.packet_ids) <= known.quota:
                     self._take(run, Direction.UP, now_ns, effects)
                     data = data[run.used :]
-            cut = _begun(data)
-            if len(data) - cut < _LARGEST_TAIL:
-                data, side.tail = data[:cut], data[cut:]
-        self._slowly(side, Direction.UP, data, now_ns, effects)
+            cut = begun_at(data)
+            begun = data[cut:]
+            if len(begun) < _LARGEST_TAIL:
+                data, side.tail = data[:cut], begun
+            self._slowly(side, Direction.UP, data, now_ns, effects)
+            if begun:
+                self._look_ahead(side, begun, now_ns, effects)
+        else:
+            self._slowly(side, Direction.UP, data, now_ns, effects)
         side.resting = side.clean and not side.tail
         return effects
+
+    def _look_ahead(self, side: _Side, begun: bytes, now_ns: int, effects: Effects) -> None:
+        """Judge a packet that has only begun, where its first bytes show that it is wrong."""
+        if side.oversize is not None or side.broken or effects.ends:
+            return
+        try:
+            check_begun(begun, self._known.version)
+        except RemoteProtocolError as error:
+            side.tail, side.framer = b"", Framer(self.judge.rules.max_packet)
+            self._malformed(side, Direction.UP, begun, error, now_ns, effects)
 
     def from_broker(self, data: bytes, now_ns: int) -> Effects:
         """Take bytes of the broker."""
@@ -161,7 +175,7 @@ class Conversation:
         self.judge.known.now_ns = now_ns
         if side.tail:
             data, side.tail = side.tail + data, b""
-        if data[0] == _PUBACK and side.clean and self.judge.known.version is not None:
+        if data[0] == _PUBACK and side.clean and self.judge.known.quota >= 0:
             run = puback_run(data)
             if run is not None:
                 self._take(run, Direction.DOWN, now_ns, effects)
@@ -180,7 +194,7 @@ class Conversation:
         qos = data[0] >> 1 & 3 if data and data[0] >> 4 == 3 else 3
         check = self._quick.get(qos)
         if check is None:
-            if known.payload is None or known.version is None or qos == 3:
+            if known.payload is None or known.version is None or qos > known.maximum_qos:
                 return None
             if not self.judge.rules.quick:
                 return None
@@ -352,7 +366,8 @@ class Conversation:
     def _masked(self, data: bytes, part: int) -> bytes:
         """Return what is recorded: a CONNECT's password, or a piece that may hold it, masked."""
         if part in (MIDDLE, LAST):
-            return b"*" * len(data) if self._up.head[:1] == _CONNECT_BYTE else data
+            secret = self._up.head[:1] and self._up.head[0] >> 4 == _CONNECT
+            return b"*" * len(data) if secret else data
         return mask_credentials(data) if data[0] >> 4 == _CONNECT else data
 
     def _reply(self, reply: bytes, back: Direction, now_ns: int, effects: Effects) -> None:
@@ -364,30 +379,3 @@ def _bytes_of(item: Framed) -> bytes:
     if isinstance(item, Oversize):
         return item.header
     return item.data if isinstance(item, Piece) else item
-
-
-def _begun(data: bytes) -> int:
-    """Return where the packet begins that `data` ends in the middle of; else its length.
-
-    A header that is not right ends the search: the framer, which gets all before, will say so.
-    """
-    pos, size = 0, len(data)
-    while pos < size:
-        if FIRST_BYTE[data[pos]] is not None:
-            return size
-        length, at, shift = 0, pos + 1, 0
-        while True:
-            if at >= size:
-                return pos
-            byte = data[at]
-            length |= (byte & 127) << shift
-            at += 1
-            shift += 7
-            if byte < 128:
-                break
-            if shift > 21:
-                return size
-        if at + length > size:
-            return pos
-        pos = at + length
-    return size

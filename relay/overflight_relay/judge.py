@@ -13,13 +13,16 @@ from overflight_contract.mqtt import (
     Publish,
     PubRec,
     RemoteProtocolError,
+    Rule,
     Version,
     decode,
     encode,
 )
+from overflight_contract.mqtt.state import Sender
 from overflight_contract.session import Verdict
 from overflight_relay.answers import PROTOCOL, Answer, answer, answer_down, farewell
 from overflight_relay.known import Known
+from overflight_relay.protocol import breach
 from overflight_relay.rule import FORMAT_INVALID, Refusal
 from overflight_relay.ruleset import RuleSet
 
@@ -63,7 +66,7 @@ class Judge:
             packet = decode(data, known.version, from_client=True)
         except RemoteProtocolError as error:
             return self._malformed(error)
-        refusal = self._out_of_place(packet)
+        refusal = self._breach(packet, Sender.CLIENT)
         if refusal is None and isinstance(packet, Connect):
             known.connected(packet)
         if refusal is None:
@@ -84,10 +87,12 @@ class Judge:
             packet = decode(data, known.version, from_client=False)
         except RemoteProtocolError as error:
             return self._malformed(error)
-        refusal = self.rules.downward(packet, known)
+        refusal = self._breach(packet, Sender.SERVER) or self.rules.downward(packet, known)
         if refusal is None or not self.enforce:
             known.forwarded_down(packet)
             return OK if refusal is None else Ruling(Verdict.MARKED, refusal.reason)
+        if refusal.rule == PROTOCOL:
+            return _refused(refusal, farewell(known, _PROTOCOL_ERROR))
         reply = answer_down(packet, refusal, known) if isinstance(packet, Publish) else Answer()
         return _refused(refusal, reply)
 
@@ -117,26 +122,25 @@ class Judge:
         properties gets its PUBACK or PUBREC, so that the connection may go on.
         """
         found = plain_publish(head) if self.known.version is Version.V5 else None
-        if found is None or found.to_bytes(2) in self.known.sent:
+        if found is None or self.known.in_flight(found):
             return ruling
         kind = PubAck if head[0] & 6 == 2 else PubRec
         reply = encode(kind(packet_id=found, reason_code=FORMAT_INVALID), Version.V5)
         return Ruling(ruling.verdict, ruling.reason, reply, ends=False)
 
     def _malformed(self, error: RemoteProtocolError) -> Ruling:
-        refusal = Refusal("malformed", str(error), error.reason_code or _MALFORMED)
+        misplaced = error.rule in (Rule.CONNECT_FIRST, Rule.CONNECT_TWICE, Rule.SENDER)
+        code = _PROTOCOL_ERROR if misplaced else _MALFORMED
+        refusal = Refusal(PROTOCOL if misplaced else "malformed", str(error), code)
         if not self.enforce:
             return Ruling(Verdict.MARKED, refusal.reason)
-        return Ruling(
-            Verdict.REFUSED, refusal.reason, farewell(self.known, _MALFORMED).packet, True
-        )
+        return Ruling(Verdict.REFUSED, refusal.reason, farewell(self.known, code).packet, True)
 
-    def _out_of_place(self, packet: Packet) -> Refusal | None:
-        if isinstance(packet, Connect) and self.known.version is not None:
-            return Refusal(PROTOCOL, "a second CONNECT [MQTT-3.1.0-2]", _PROTOCOL_ERROR)
-        if self.known.ended:
-            return Refusal(PROTOCOL, "follows a DISCONNECT [MQTT-3.14.4-2]", _PROTOCOL_ERROR)
-        return None
+    def _breach(self, packet: Packet, sender: Sender) -> Refusal | None:
+        error = breach(packet, self.known, sender)
+        if error is None:
+            return None
+        return Refusal(PROTOCOL, str(error), error.reason_code or _PROTOCOL_ERROR)
 
 
 def _refused(refusal: Refusal, reply: Answer) -> Ruling:

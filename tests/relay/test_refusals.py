@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from overflight_contract.mqtt import (
     Auth,
+    ConnAck,
     Disconnect,
     PingReq,
     Properties,
@@ -134,7 +135,9 @@ def test_before_version_5_the_connection_ends(wire, version, qos):
 
 
 def test_a_refused_publish_that_sets_an_alias_ends_the_connection(wire):
-    talk = wire(Version.V5).connected()
+    talk = wire(Version.V5)
+    talk.connect()
+    talk.down(ConnAck(properties=Properties(topic_alias_maximum=3)))
     effects = talk.up(publish(b"x", properties=Properties(topic_alias=3)))
     refused(effects, "properties")
     assert effects.ends

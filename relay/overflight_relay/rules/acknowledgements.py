@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from overflight_contract.mqtt import Acknowledgement, PacketType, PubRel
+from overflight_contract.mqtt import Acknowledgement, PacketType, PubRel, Rule
 from overflight_relay.known import Known
-from overflight_relay.rule import Rule, Settings
+from overflight_relay.rule import Rule as PolicyRule
+from overflight_relay.rule import Settings
 
 _NOT_FOUND = 0x92
 
@@ -19,11 +20,13 @@ def check(packet: Acknowledgement, known: Known, settings: Settings) -> str | No
     else:
         in_flight = packet_id in known.received or packet_id in known.released
     if not in_flight:
-        return f"{packet.type.name} for packet id {packet.packet_id}, which is not in flight"
+        paragraph = Rule.PACKET_ID_UNKNOWN.paragraph(known.version)
+        detail = f"{packet.type.name} for packet id {packet.packet_id}, which is not in flight"
+        return f"{detail} {paragraph}"
     return None
 
 
-RULE = Rule(
+RULE = PolicyRule(
     "acknowledgements",
     "an acknowledgement is for a message in flight, and says success",
     check,
