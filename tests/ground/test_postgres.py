@@ -21,9 +21,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, select
 
 from overflight_contract.errors import UnavailableError
+from overflight_contract.ports import free_port
 from overflight_ground.alerts import storing
 from overflight_ground.alerts.engine import Alert
-from overflight_ground.broker import free_port
 from overflight_ground.exporting import canonical_lines
 from overflight_ground.ingest.intake import Intake
 from overflight_ground.ingest.judge import Arrival

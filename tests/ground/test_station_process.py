@@ -19,8 +19,9 @@ import paho.mqtt.client as mqtt
 import pytest
 
 from overflight_contract import messages as m
+from overflight_contract.ports import free_port
 from overflight_contract.topics import topic_for
-from overflight_ground.broker import EmbeddedBroker, free_port
+from overflight_ground.broker import EmbeddedBroker
 
 FLIGHT = "20230128T060000Z-7f3a"
 ROOT = Path(__file__).parents[2]

@@ -3,7 +3,6 @@
 import csv
 import datetime as dt
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import pytest
 from overflight_contract import messages
 from overflight_contract.leash import start_leashed, stop_leashed
 from overflight_contract.mqtt import ConnAck, Connect, Disconnect, PubAck, Publish, Version, encode
+from overflight_contract.ports import free_port
 from overflight_contract.session import (
     ConnectionClosed,
     ConnectionOpened,
@@ -89,12 +89,6 @@ def overflight(*words):
     return subprocess.run(
         [sys.executable, "-m", "overflight", *words], capture_output=True, check=True, timeout=120
     ).stdout
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 def wait_for_messages(url, count, deadline_s=90):

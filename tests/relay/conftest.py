@@ -12,6 +12,7 @@ import pytest
 
 from overflight_contract import messages
 from overflight_contract.mqtt import ConnAck, Connect, Version, decode, encode
+from overflight_contract.ports import free_port
 from overflight_contract.session import SessionWriter
 from overflight_relay.conversation import Conversation
 from overflight_relay.judge import Judge
@@ -162,12 +163,6 @@ def until():
             await asyncio.sleep(0.005)
 
     return wait
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

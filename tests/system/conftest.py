@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from overflight_contract.ports import free_port
+
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 
@@ -36,7 +38,7 @@ class Demo:
         self.process = subprocess.Popen(
             [
                 sys.executable, "-m", "overflight", "demo", "--json", "--data", "data",
-                "--port", str(_free_port()), *words,
+                "--port", str(free_port()), *words,
             ],
             cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
@@ -88,13 +90,6 @@ class Demo:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.communicate()
-
-
-def _free_port():
-    """A port of this demo's own: another one, beside it, may take the usual one."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _alive(pid):

@@ -13,6 +13,7 @@ import urllib.request
 import pytest
 
 from overflight_contract.messages import decode_position
+from overflight_contract.ports import free_port
 from overflight_contract.record import RecordDamage, read_record
 from overflight_contract.times import to_ns
 from overflight_contract.vault import verify_vault
@@ -26,7 +27,7 @@ class Station:
     """A ground station with a broker of its own."""
 
     def __init__(self, folder, environment):
-        self.http, self.mqtt = _free_port(), _free_port()
+        self.http, self.mqtt = free_port(), free_port()
         self.store = folder / "ground.sqlite"
         self.log = (folder / "ground.log").open("w")
         self.process = subprocess.Popen(
@@ -205,11 +206,3 @@ def _times_of(hop):
     """The times of the flight's fixes where nothing interrupts it."""
     source = open_source(f"sim:{hop}", SourceOptions())
     return [event.measured_at_ns // 10**6 * 10**6 for event in source]
-
-
-def _free_port():
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from overflight_contract.ports import free_port
+
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -28,12 +29,6 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 ARTEFACTS = Path(__file__).parents[3] / "test-artefacts" / "page"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class System:
