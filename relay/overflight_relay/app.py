@@ -70,11 +70,35 @@ async def run_relay(settings: RelaySettings, *, announce: bool = True) -> None:
         insecure=settings.insecure,
     )
     _check_control(settings)
-    loop = asyncio.get_running_loop()
     rules = settings.rules or RuleSet()
-    writer = _open_session(settings, rules)
-    hub = Hub(writer.sequence if writer is not None else 0)
-    tap = Tap(writer, [hub])
+    control = _bind_control(settings)  # first of all: a relay that can't run records nothing
+    try:
+        writer = _open_session(settings, rules)
+        hub = Hub(writer.sequence if writer is not None else 0)
+        tap = Tap(writer, [hub])
+        try:
+            await _serve(settings, rules, tap, hub, control, announce=announce)
+        finally:
+            tap.close()
+    except* CaptureError as group:
+        raise OverflightError(str(group.exceptions[0])) from group
+    except* OverflightError as group:
+        raise group.exceptions[0] from None
+    finally:
+        if control is not None:
+            control.close()
+
+
+async def _serve(
+    settings: RelaySettings,
+    rules: RuleSet,
+    tap: Tap,
+    hub: Hub,
+    listening: socket.socket | None,
+    *,
+    announce: bool,
+) -> None:
+    loop = asyncio.get_running_loop()
     relay = RelayServer(
         tap,
         rules,
@@ -87,28 +111,22 @@ async def run_relay(settings: RelaySettings, *, announce: bool = True) -> None:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, relay.stop)
-    try:
-        _calm_collector()
-        _raise_file_limit()
-        addresses = await relay.listen(settings.listeners, settings.tls)
-        relay.note("start", **_start_note(settings, rules, addresses))
-        async with asyncio.TaskGroup() as tasks:
-            side = [tasks.create_task(hub.run(), name="watchers")]
-            control = await _open_control(settings, relay, hub, tasks)
-            if announce:
-                _announce(settings, addresses, control)
-            try:
-                await relay.run()
-                relay.note("stop", reason="asked to stop")
-            finally:
-                await _close_control(control)
-                for task in side:
-                    task.cancel()
-        tap.close()
-    except* CaptureError as group:
-        raise OverflightError(str(group.exceptions[0])) from group
-    except* OverflightError as group:
-        raise group.exceptions[0] from None
+    _calm_collector()
+    _raise_file_limit()
+    addresses = await relay.listen(settings.listeners, settings.tls)
+    relay.note("start", **_start_note(settings, rules, addresses))
+    async with asyncio.TaskGroup() as tasks:
+        side = [tasks.create_task(hub.run(), name="watchers")]
+        control = await _open_control(settings, listening, relay, hub, tasks)
+        if announce:
+            _announce(settings, addresses, control)
+        try:
+            await relay.run()
+            relay.note("stop", reason="asked to stop")
+        finally:
+            await _close_control(control)
+            for task in side:
+                task.cancel()
 
 
 def _check_control(settings: RelaySettings) -> None:
@@ -143,12 +161,9 @@ class Control(NamedTuple):
     task: asyncio.Task[None]
 
 
-async def _open_control(
-    settings: RelaySettings, relay: RelayServer, hub: Hub, tasks: asyncio.TaskGroup
-) -> Control | None:
+def _bind_control(settings: RelaySettings) -> socket.socket | None:
     if settings.control is None:
         return None
-    token = settings.token or secrets.token_urlsafe(24)
     family = socket.AF_INET6 if ":" in settings.control.host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -160,6 +175,19 @@ async def _open_control(
             f"can't open the control port {settings.control}: {error.strerror}; "
             "choose another with --control, or --control off"
         ) from error
+    return listening
+
+
+async def _open_control(
+    settings: RelaySettings,
+    listening: socket.socket | None,
+    relay: RelayServer,
+    hub: Hub,
+    tasks: asyncio.TaskGroup,
+) -> Control | None:
+    if listening is None:
+        return None
+    token = settings.token or secrets.token_urlsafe(24)
     address = HostPort(*listening.getsockname()[:2])
     app = build_app(relay, hub, session=str(settings.record or ""), token=token)
     server = control_server(app)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -89,9 +90,8 @@ class RelayServer:
                     backlog=_BACKLOG,
                 )
             except OSError as error:
-                raise UnavailableError(
-                    f"can't listen on {listener}: {error.strerror or error}"
-                ) from error
+                why = os.strerror(error.errno) if error.errno else error
+                raise UnavailableError(f"can't listen on {listener}: {why}") from error
             self._servers.append(server)
             host, port = server.sockets[0].getsockname()[:2]
             addresses.append(HostPort(host, port))
