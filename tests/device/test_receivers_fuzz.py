@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+from functools import reduce
+from operator import xor
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from overflight_device.fix import Fix
@@ -80,8 +83,14 @@ mutations = st.lists(
     ),
     min_size=1,
     max_size=6,
-    unique_by=lambda mutation: mutation[1] // 400,  # XOR can't see two changes in a sentence
+    unique_by=lambda mutation: mutation[1] // 400,
 )
+
+
+def whole_sentences(data: bytes) -> set[bytes]:
+    """Return what a checksum vouches for: XOR can't see that two halves are not of one sentence."""
+    found = re.findall(rb"\$([^$*\r\n]*)\*([0-9A-Fa-f]{2})", data)
+    return {body for body, stated in found if reduce(xor, body, 0) == int(stated, 16)}
 
 
 @settings(max_examples=300)
@@ -99,6 +108,7 @@ def test_a_damaged_log_gives_no_place_that_was_not_sent(
             data.insert(place, value)
         else:
             del data[place : place + value]
+    assume(whole_sentences(bytes(data)) <= whole_sentences(LOG))
     fixes = decode(bytes(data))
     assert places(fixes) <= SENT
     assert {fix.alt_msl_m for fix in fixes} <= HEIGHTS

@@ -250,10 +250,33 @@ def test_two_digits_of_the_year_and_week_rollovers(date: str, notes: str, year: 
 def test_satellites_of_several_constellations_add_up() -> None:
     (fix,) = decode(
         rmc("120000"), gga("120000", sats="12"),
-        gsa(3, 1, 2, 3, 4, 5, 6, 7, talker="GN"), gsa(3, 65, 66, 67, talker="GN"),
-        gsa(3, 1, 2, 3, 4, talker="GN"),
+        gsa(3, 1, 2, 3, 4, 5, 6, 7, talker="GN") + ",1", gsa(3, 65, 66, 67, talker="GN") + ",2",
+        gsa(3, 1, 2, 3, 4, talker="GN") + ",3",
     )  # fmt: skip
     assert fix.sats == 14
+
+
+def test_a_satellite_that_is_listed_twice_counts_once() -> None:
+    """Quectel lists those of GPS in GP and in GN."""
+    one, two = (gsa(3, 1, 2, 3, talker=talker) for talker in ("GP", "GN"))
+    (fix,) = decode(rmc("120000"), gga("120000", sats="03"), one, two + ",1")
+    assert fix.sats == 3
+
+
+@pytest.mark.parametrize("dilutions", ["99.99,99.99,99.99", "99.0,99.0,99.0", "0.00,0.00,0.00"])
+def test_no_dilution_is_not_a_dilution(dilutions: str) -> None:
+    body = gga("120000").replace(",0.9,", f",{dilutions.split(',')[0]},")
+    used = gsa(3, 1, 2, 3, 4).replace("1.8,0.9,1.5", dilutions)
+    (fix,) = decode(rmc("120000"), body, used)
+    assert fix.hdop is None
+
+
+@pytest.mark.parametrize("mode", ["0", "", "E", "4", "x"])
+def test_a_mode_that_gsa_does_not_know_says_nothing(mode: str) -> None:
+    (fix,) = decode(
+        rmc("120000"), gga("120000"), gsa(3, 1, 2, 3, 4).replace(",A,3,", f",A,{mode},")
+    )
+    assert fix.mode.value == "3d"
 
 
 def test_a_gga_that_does_not_advance_is_not_trusted() -> None:
@@ -284,6 +307,20 @@ def test_sentences_of_makers(body: str, speed: float, altitude: float | None) ->
     assert fixes[-1].lat_deg == pytest.approx(48.1173)
     assert fixes[-1].alt_msl_m == altitude
     assert iso(fixes[-1].measured_at_ns) == "2023-02-01T12:00:00.000Z"
+
+
+@pytest.mark.parametrize("body", ["PGRMV,3.0,-4.0,1.5", "PQVEL,-4.0,3.0,-1.5"])
+def test_a_velocity_by_its_components_gives_what_is_not_said_otherwise(body: str) -> None:
+    def last(first: str, *more: str) -> Fix:
+        epochs = [[s.format(n) for s in (first, *more)] for n in ("120000", "120001", "120002")]
+        return decode(*(s for bodies in epochs for s in bodies))[-1]
+
+    moves = last(rmc("{}", speed=""), body)
+    assert (moves.speed_mps, moves.track_deg) == (5.0, 90)  # RMC told the track
+    assert last(rmc("{}"), body).speed_mps == pytest.approx(5.1444, abs=1e-4)
+    assert last(rmc("{}"), gga("{}"), body).climb_mps == 1.5
+    alone = last("GPZDA,{},01,02,2023,00,00", f"GPGLL,{PLACE},{{}},A", body)
+    assert alone.track_deg == pytest.approx(143.13, abs=0.01)
 
 
 def test_garmin_height_in_feet() -> None:

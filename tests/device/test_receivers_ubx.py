@@ -125,6 +125,60 @@ def test_nav_sol_of_old_receivers_is_earth_centred() -> None:
     assert iso(fix.measured_at_ns) == "2023-02-01T12:00:01.000Z"
 
 
+@pytest.mark.parametrize("high_precision", [False, True])
+def test_earth_centred_positions_serve_where_there_is_no_other(high_precision: bool) -> None:
+    where = (4_180_881.32, 851_886.38, 4_726_199.73)
+    centred = [round(value * 100) for value in where]
+
+    def epoch(n: int, *more: bytes) -> bytes:
+        status = struct.pack("<4BII", 3, 1, 0, 0, 0, 0)
+        velecef = nav(0x11, n, struct.pack("<3iI", 300, 0, -400, 10))
+        if high_precision:
+            head = struct.pack("<4xI3i3bBI", TOW_MS + n * 1000, *centred, 0, 0, 0, 0, 100)
+            place = message(0x01, 0x13, head)
+        else:
+            place = nav(0x01, n, struct.pack("<3iI", *centred, 100))
+        return nav(0x03, n, status) + b"".join(more) + place + velecef + timeutc(n)
+
+    expected = ecef.place(*where)
+    assert expected is not None
+    fix = decode(epoch(0) + epoch(1))[-1]
+    assert (fix.lat_deg, fix.lon_deg) == pytest.approx((expected.lat_deg, expected.lon_deg))
+    assert fix.alt_hae_m == pytest.approx(expected.alt_hae_m, abs=0.02)
+    moves = ecef.motion(expected, 3.0, 0.0, -4.0)
+    assert (fix.speed_mps, fix.climb_mps) == pytest.approx((moves.speed_mps, moves.climb_mps))
+    check_place(decode(epoch(0, posllh(0)) + epoch(1, posllh(1)))[-1])
+
+
+def test_an_invalid_high_precision_place_is_none() -> None:
+    def epoch(n: int) -> bytes:
+        tow_ms = TOW_MS + n * 1000
+        place = (418_088_132, 85_188_638, 472_619_973, 0, 0, 0, 1, 100)
+        status = nav(0x03, n, struct.pack("<4BII", 3, 1, 0, 0, 0, 0))
+        return status + message(0x01, 0x13, struct.pack("<4xI3i3bBI", tow_ms, *place)) + timeutc(n)
+
+    fixes = decode(epoch(0) + epoch(1) + epoch(2))
+    assert fixes
+    assert {fix.mode.value for fix in fixes} == {"none"}
+
+
+@pytest.mark.parametrize(("flags", "mode"), [(1, "3d"), (0, "none")])
+def test_high_rate_fixes_come_between_those_of_the_second(flags: int, mode: str) -> None:
+    def high_rate(second: int, ms: int) -> bytes:
+        head = struct.pack("<IH6Bi2Bxx", TOW_MS + second * 1000 + ms, 2023, 2, 1, 12, 0, second, 7,
+                           ms * 1_000_000, 3, flags)  # fmt: skip
+        place = struct.pack("<4i", 115_166_667, 481_173_000, 592_300, 545_400)
+        motion = struct.pack("<4i", 5000, 5200, 9_000_000, 0)
+        return message(0x28, 0x00, head + place + motion + bytes(20))
+
+    fixes = decode(b"".join(pvt(n) + eoe(n) + high_rate(n, 500) for n in range(3)))
+    between = [fix for fix in fixes if iso(fix.measured_at_ns).endswith(".500Z")]
+    assert [fix.mode.value for fix in between] == [mode] * 3
+    if flags:
+        check_place(between[0])
+        assert (between[0].speed_mps, between[0].track_deg) == (5.0, 90.0)
+
+
 def test_nmea_and_ubx_in_one_stream_are_one_epoch() -> None:
     def epoch(n: int) -> bytes:
         place = "4807.0380,N,01131.0000,E"

@@ -11,6 +11,7 @@ its fix.
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,6 +42,9 @@ class Said:
     speed_mps: float | None = None
     track_deg: float | None = None
     climb_mps: float | None = None
+    east_mps: float | None = None
+    north_mps: float | None = None
+    up_mps: float | None = None
     sats: int | None = None
     hdop: float | None = None
 
@@ -85,6 +89,9 @@ _PLAIN: Final = (
     "speed_mps",
     "track_deg",
     "climb_mps",
+    "east_mps",
+    "north_mps",
+    "up_mps",
     "sats",
     "hdop",
 )
@@ -143,6 +150,7 @@ class Epochs:
     def _complete(self) -> None:
         """Work out what follows from what was said, and remember the epoch before."""
         state = self.current
+        _fill_from_velocity(state)
         if state.time_ns is not None and (
             self.last.time_ns is None or abs(state.time_ns - self.last.time_ns) > _SAME_EPOCH_NS
         ):
@@ -172,6 +180,18 @@ class Epochs:
         if before is not None and before.measured_at_ns != fix.measured_at_ns:
             return before
         return None
+
+
+def _fill_from_velocity(state: State) -> None:
+    """Components give what a receiver did not say of speed, track and climb in its own words."""
+    if state.climb_mps is None:
+        state.climb_mps = state.up_mps
+    if state.east_mps is None or state.north_mps is None:
+        return
+    if state.speed_mps is None:
+        state.speed_mps = math.hypot(state.north_mps, state.east_mps)
+    if state.track_deg is None:
+        state.track_deg = math.degrees(math.atan2(state.east_mps, state.north_mps))
 
 
 def _is_notable(reading: Reading) -> bool:

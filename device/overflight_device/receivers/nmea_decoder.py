@@ -17,8 +17,10 @@ from overflight_device.receivers.gps_time import GpsTime
 from overflight_device.receivers.nmea_cycle import Cycle
 from overflight_device.receivers.nmea_makers import MakerSentences
 from overflight_device.receivers.nmea_row import Row, Stamps
+from overflight_device.receivers.nmea_satellites import UsedSatellites
 
-_HIGHEST_DOP: Final = 99.0  # 99.9 and 99.99 say "none"
+_DOPS: Final = (0.01, 89.99)  # 99.9, 99.99 and 0.00 say "none"
+_GSA_FIELDS: Final = 19
 
 _SILENT: Final = {
     "ACCURACY": 1, "DTM": 2, "PGLOR": 2, "PGRMM": 2, "PMTK001": 3, "PMTK424": 3, "PMTK705": 3,
@@ -37,7 +39,7 @@ class NmeaDecoder:
         self._stamps = Stamps(gps_time)
         self._cycle = Cycle(epochs)
         self._more = False
-        self._used = 0
+        self._used = UsedSatellites()
         self._several_gsa = False
         self._several_gsv = False
         self._sky = False
@@ -128,7 +130,7 @@ class NmeaDecoder:
             reading.mode = FIX_3D if self._epochs.last.mode == FIX_3D else FIX_2D
         reading.speed_mps = row.speed_mps(7, fields.KNOT_MPS)
         reading.track_deg = fields.number(row[8])
-        if self._used > 3 or self._epochs.current.has_altitude:
+        if len(self._used) > 3 or self._epochs.current.has_altitude:
             reading.mode = FIX_3D
         return reading
 
@@ -141,7 +143,7 @@ class NmeaDecoder:
             return reading
         reading.lat_deg, reading.lon_deg = place
         current = self._epochs.current
-        if current.has_altitude or self._used > 3:
+        if current.has_altitude or len(self._used) > 3:
             reading.mode = FIX_3D
         elif current.mode < FIX_2D or not self._epochs.old.has_altitude:
             reading.mode = FIX_2D
@@ -202,20 +204,16 @@ class NmeaDecoder:
     def _gsa(self, row: Row) -> Reading:
         """Mode, satellites used, dilution; one a constellation, so they add up."""
         reading = Reading()
-        talker_before, talker = self._gsa_talker, row[0][1:2]
         if self._stuck:
             return reading
-        if not row[2].startswith("E"):
-            reading.mode = fields.integer(row[2]) or UNSEEN
-        if row.count <= 19:
+        mode = fields.integer(row[2])  # E is an estimate of Antaris receivers
+        reading.mode = mode if mode in (NO_FIX, FIX_2D, FIX_3D) else None
+        if row.count <= _GSA_FIELDS:
             reading.hdop = _dop(row[16])
-        if not talker_before or (talker == talker_before and talker != "N"):
-            self._used = 0
-        self._gsa_talker = talker
-        numbers = (fields.integer(row[index]) or 0 for index in range(3, row.count - 3))
-        self._used += sum(1 for number in numbers if number > 0)
-        reading.sats = max(self._used, self._epochs.current.sats or 0) or None
-        if talker != "P":
+        talker_before, self._gsa_talker = self._gsa_talker, row[0][1:2]
+        self._used.take(row, talker_before)
+        reading.sats = max(len(self._used), self._epochs.current.sats or 0) or None
+        if self._gsa_talker != "P":
             self._several_gsa = True
         elif self._several_gsa:  # what GP says, a later one says for all
             return Reading(hdop=reading.hdop, sats=reading.sats, silent=True)
@@ -269,7 +267,7 @@ class NmeaDecoder:
 
 def _dop(text: str) -> float | None:
     value = fields.number(text)
-    return value if value is not None and value < _HIGHEST_DOP else None
+    return value if value is not None and _DOPS[0] <= value <= _DOPS[1] else None
 
 
 def _noted(row: Row) -> Reading:

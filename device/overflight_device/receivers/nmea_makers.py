@@ -1,12 +1,12 @@
 """Sentences of the makers of receivers (``$P…``) that say something of the fix.
 
 Garmin 190-00684-00; u-blox M8 receiver description §31.3 (PUBX); Magellan; Ashtech DG14 manual;
-SkyTraq AN0028 (PSTI); SiRF NMEA reference (PSRF).
+SkyTraq AN0028 (PSTI); SiRF NMEA reference (PSRF); Quectel L70 protocol specification (PQVEL).
+
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Final
 
@@ -28,12 +28,14 @@ class MakerSentences:
             "PGRMF": (15, self._pgrmf),
             "PGRMZ": (4, self._pgrmz),
             "PGRME": (7, self._pgrme),
+            "PGRMV": (4, self._pgrmv),
             "PMGNST": (8, self._pmgnst),
             "PASHR": (3, self._pashr),
             "PSTI": (2, self._psti),
             "PSRFEPE": (7, self._psrfepe),
             "PTNTHTM": (9, self._ptnthtm),
             "PUBX": (7, self._pubx),
+            "PQVEL": (4, self._pqvel),
         }
 
     def _pgrmf(self, row: Row) -> Reading:
@@ -67,6 +69,20 @@ class MakerSentences:
 
     def _pgrme(self, row: Row) -> Reading:
         return Reading(notes=row[2] == row[4] == row[6] == "M")
+
+    def _pgrmv(self, row: Row) -> Reading:
+        """Garmin: the velocity by its components."""
+        reading = Reading()
+        _velocity(reading, row[1], row[2], fields.number(row[3]))
+        return reading
+
+    def _pqvel(self, row: Row) -> Reading:
+        """Quectel: the velocity by its components, the last one downwards."""
+        reading = Reading()
+        down = fields.number(row[3])
+        if row.count == 4 and down is not None:
+            _velocity(reading, row[2], row[1], -down)
+        return reading
 
     def _pmgnst(self, row: Row) -> Reading:
         """Magellan: the mode, and whether there is a fix."""
@@ -107,11 +123,7 @@ class MakerSentences:
             reading.lat_deg, reading.lon_deg = place
             reading.alt_msl_m = fields.number(row[8])
             reading.mode = FIX_2D if reading.alt_msl_m is None else FIX_3D
-        east, north = fields.number(row[9]), fields.number(row[10])
-        if east is not None and north is not None:
-            reading.speed_mps = math.hypot(north, east)
-            reading.track_deg = math.degrees(math.atan2(east, north))
-        reading.climb_mps = fields.number(row[11])
+        _velocity(reading, row[9], row[10], fields.number(row[11]))
         return reading
 
     def _psrfepe(self, row: Row) -> Reading:
@@ -138,3 +150,8 @@ class MakerSentences:
         reading.alt_hae_m = fields.number(row[7])
         reading.climb_mps = None if down is None else -down
         return reading
+
+
+def _velocity(reading: Reading, east: str, north: str, up_mps: float | None) -> None:
+    reading.east_mps, reading.north_mps = fields.number(east), fields.number(north)
+    reading.up_mps = up_mps

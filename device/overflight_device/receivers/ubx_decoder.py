@@ -24,6 +24,7 @@ from overflight_device.receivers.framing import Ubx
 from overflight_device.receivers.gps_time import GpsTime
 
 NAV: Final = 0x01
+_HNR_PVT: Final = (0x28, 0x00)  # off the rhythm of the NAV class
 _MONITORS: Final = ((0x0A, 0x09), (0x0A, 0x38))  # MON-HW, MON-RF: sent once an epoch is over
 _NS_PER_MS: Final = 1_000_000
 _NEW_EPOCH_MS: Final = 10
@@ -51,8 +52,7 @@ class UbxDecoder:
     def read(self, message: Ubx) -> Reading | None:
         """Return what `message` says; `None` where it is of a kind that says nothing here."""
         if message.message_class != NAV:
-            monitors = (message.message_class, message.message_id) in _MONITORS
-            return Reading(report=True) if monitors else None
+            return self._other(message)
         known = _HANDLERS.get(message.message_id)
         if known is None or len(message.payload) < known.size:
             return None
@@ -69,19 +69,37 @@ class UbxDecoder:
         self._last_id = message.message_id
         return reading
 
+    def _other(self, message: Ubx) -> Reading | None:
+        kind = (message.message_class, message.message_id)
+        if kind == _HNR_PVT and len(message.payload) >= 72:
+            nano, fix, flags = struct.unpack_from("<i2B", message.payload, 12)
+            speed, _, heading = struct.unpack_from("<3i", message.payload, 36)
+            reading = self._dated_fix(message.payload, nano, fix, flags, place_at=20)
+            reading.speed_mps, reading.track_deg = speed / 1e3, heading / 1e5
+            reading.report = True
+            return reading
+        return Reading(report=True) if kind in _MONITORS else None
+
     def _pvt(self, payload: bytes) -> Reading:
-        year, month, day, hour, minute, second, valid = struct.unpack_from("<H6B", payload, 4)
         nano, fix, flags, _, sats = struct.unpack_from("<i4B", payload, 16)
-        lon, lat, hae, msl = struct.unpack_from("<4i", payload, 24)
         down, speed, heading = struct.unpack_from("<3i", payload, 56)
-        reading = Reading(mode=_MODES.get(fix, NO_FIX) if flags & _FIX_OK else NO_FIX, sats=sats)
+        reading = self._dated_fix(payload, nano, fix, flags, place_at=24)
+        reading.sats = sats
+        reading.speed_mps = speed / 1e3
+        reading.track_deg = heading / 1e5
+        reading.climb_mps = -down / 1e3
+        return reading
+
+    def _dated_fix(
+        self, payload: bytes, nano: int, fix: int, flags: int, *, place_at: int
+    ) -> Reading:
+        year, month, day, hour, minute, second, valid = struct.unpack_from("<H6B", payload, 4)
+        lon, lat, hae, msl = struct.unpack_from("<4i", payload, place_at)
+        reading = Reading(mode=_MODES.get(fix, NO_FIX) if flags & _FIX_OK else NO_FIX)
         if valid & _DATE_AND_TIME == _DATE_AND_TIME:
             reading.time_ns = self._utc(year, month, day, hour, minute, second, nano)
         _place(reading, lat / 1e7, lon / 1e7)
         reading.alt_hae_m, reading.alt_msl_m = hae / 1e3, msl / 1e3
-        reading.speed_mps = speed / 1e3
-        reading.track_deg = heading / 1e5
-        reading.climb_mps = -down / 1e3
         return reading
 
     def _posllh(self, payload: bytes) -> Reading:
@@ -119,6 +137,34 @@ class UbxDecoder:
         if where is not None and self._wants_place():
             reading.lat_deg, reading.lon_deg, reading.alt_hae_m = where
             moves = ecef.motion(where, vx / 100, vy / 100, vz / 100)
+            reading.speed_mps, reading.track_deg, reading.climb_mps = moves
+        return reading
+
+    def _posecef(self, payload: bytes) -> Reading:
+        x, y, z = struct.unpack_from("<3i", payload, 4)
+        return self._earth_centred(x / 100, y / 100, z / 100)
+
+    def _hpposecef(self, payload: bytes) -> Reading:
+        x, y, z = struct.unpack_from("<3i", payload, 8)
+        x_hp, y_hp, z_hp, flags = struct.unpack_from("<3bB", payload, 20)
+        if flags & 1:
+            return Reading()  # invalidEcef
+        return self._earth_centred(x / 100 + x_hp / 1e4, y / 100 + y_hp / 1e4, z / 100 + z_hp / 1e4)
+
+    def _earth_centred(self, x: float, y: float, z: float) -> Reading:
+        reading, where = Reading(), ecef.place(x, y, z)
+        if where is not None and self._wants_place():
+            reading.lat_deg, reading.lon_deg, reading.alt_hae_m = where
+        return reading
+
+    def _velecef(self, payload: bytes) -> Reading:
+        vx, vy, vz = struct.unpack_from("<3i", payload, 4)
+        reading, known = Reading(), self._epochs.current
+        if self._begins or known.lat_deg is None or known.lon_deg is None:
+            return reading
+        where = ecef.Place(known.lat_deg, known.lon_deg, 0.0)
+        moves = ecef.motion(where, vx / 100, vy / 100, vz / 100)
+        if known.speed_mps is None:
             reading.speed_mps, reading.track_deg, reading.climb_mps = moves
         return reading
 
@@ -202,15 +248,15 @@ class _Known:
 
 
 _HANDLERS: Final[dict[int, _Known]] = {
-    0x01: _Known(20, UbxDecoder._nothing),  # noqa: SLF001 - POSECEF
+    0x01: _Known(20, UbxDecoder._posecef),  # noqa: SLF001
     0x02: _Known(28, UbxDecoder._posllh),  # noqa: SLF001
     0x03: _Known(16, UbxDecoder._status),  # noqa: SLF001
     0x04: _Known(18, UbxDecoder._dop),  # noqa: SLF001
     0x06: _Known(52, UbxDecoder._sol),  # noqa: SLF001
     0x07: _Known(84, UbxDecoder._pvt),  # noqa: SLF001
-    0x11: _Known(20, UbxDecoder._nothing),  # noqa: SLF001 - VELECEF
+    0x11: _Known(20, UbxDecoder._velecef),  # noqa: SLF001
     0x12: _Known(36, UbxDecoder._velned),  # noqa: SLF001
-    0x13: _Known(28, UbxDecoder._nothing, 4),  # noqa: SLF001 - HPPOSECEF
+    0x13: _Known(28, UbxDecoder._hpposecef, 4),  # noqa: SLF001
     0x14: _Known(36, UbxDecoder._hpposllh, 4),  # noqa: SLF001
     0x20: _Known(16, UbxDecoder._timegps),  # noqa: SLF001
     0x21: _Known(20, UbxDecoder._timeutc),  # noqa: SLF001
