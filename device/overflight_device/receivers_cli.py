@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -101,30 +101,34 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run_decode(args: argparse.Namespace) -> int:
     """Print the fixes of a log; on standard error what was skipped, and why."""
     if args.file == "-":
-        _print_fixes(sys.stdin.buffer)
+        _print_fixes(_chunks(sys.stdin.buffer, "standard input"))
         return Exit.OK
     try:
-        with Path(args.file).open("rb") as stream:
-            _print_fixes(stream)
+        stream = Path(args.file).open("rb")  # noqa: SIM115 - closed below
     except OSError as error:
         raise InputError(f"can't read {args.file}: {error.strerror}") from error
+    with stream:
+        _print_fixes(_chunks(stream, args.file))
     return Exit.OK
 
 
-def _print_fixes(stream: BinaryIO) -> None:
-    from overflight_device.receivers import gpsd_json
-    from overflight_device.receivers.latest import Latest
-    from overflight_device.receivers.stream import ReceiverDecoder
-
+def _chunks(stream: BinaryIO, name: str) -> Iterator[bytes]:
     read = getattr(stream, "read1", stream.read)  # what has come, without waiting for more
-    data = read(_CHUNK)
-    decoder: ReceiverDecoder | gpsd_json.GpsdDecoder
-    recognised = gpsd_json.recognise(data)
-    decoder = gpsd_json.GpsdDecoder() if recognised else ReceiverDecoder(now_ns=time.time_ns())
+    try:
+        while data := read(_CHUNK):
+            yield data
+    except OSError as error:
+        raise InputError(f"can't read {name}: {error.strerror}") from error
+
+
+def _print_fixes(chunks: Iterable[bytes]) -> None:
+    from overflight_device.receivers.latest import Latest
+    from overflight_device.receivers.log_decoder import LogDecoder
+
+    decoder = LogDecoder(now_ns=time.time_ns())
     latest = Latest()
-    while data:
+    for data in chunks:
         _write(latest.add(decoder.feed(data)))
-        data = read(_CHUNK)
     _write([*latest.add(decoder.finish()), *latest.finish()])
     for reason, count in sorted(decoder.skipped.pieces.items(), key=lambda item: -item[1]):
         octets = decoder.skipped.octets[reason]

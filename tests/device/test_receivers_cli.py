@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import errno
 import io
 import json
 import os
@@ -31,6 +32,7 @@ from overflight_device.ports import find_ports
 from overflight_device.receivers.encoding import message, sentence
 from overflight_device.receivers.framing import Framer as ReceiverFramer
 from overflight_device.receivers.framing import Ubx
+from overflight_device.receivers.log_decoder import LogDecoder
 
 KEYS = [
     "measured_at", "fix", "lat_deg", "lon_deg", "alt_msl_m", "alt_hae_m", "speed_mps", "track_deg",
@@ -83,6 +85,63 @@ def test_decode_takes_gpsd_logs(tmp_path: Path, capsys: pytest.CaptureFixture[st
     out, err = capsys.readouterr()
     assert json.loads(out)["sats"] == 5
     assert "gpsd: not JSON" in err
+
+
+BANNER = (
+    b'{"class":"VERSION","release":"3.25"}\r\n{"class":"DEVICES","devices":[]}\r\n'
+    b'{"class":"WATCH","enable":true,"raw":2}\r\n'
+)
+
+
+@pytest.mark.parametrize("cut", [10_000, 50, 1])
+def test_what_gpsd_passes_on_raw_is_of_a_receiver(cut: int) -> None:
+    moment = dt.datetime(2023, 2, 1, 12, tzinfo=dt.UTC)
+    data = BANNER + epoch(moment) + epoch(moment + dt.timedelta(seconds=1))
+    decoder = LogDecoder()
+    fixes = [fix for at in range(0, len(data), cut) for fix in decoder.feed(data[at : at + cut])]
+    fixes += decoder.finish()
+    assert [fix.mode.value for fix in fixes] == ["3d", "3d"]
+    assert decoder.skipped.pieces["noise"] >= 1
+
+
+def test_what_gpsd_passes_on_in_binary_is_of_a_receiver() -> None:
+    decoder = LogDecoder()
+    decoder.feed(BANNER + message(0x01, 0x61, bytes(4)) * 3)
+    decoder.finish()
+    assert decoder.skipped.pieces.keys() == {"noise"}
+
+
+def test_gpsd_may_be_silent_on_fixes_for_long() -> None:
+    decoder = LogDecoder()
+    sky = b'{"class":"SKY","uSat":0}\n'
+    report = b'{"class":"TPV","mode":2,"time":"2023-02-01T12:00:00.000Z","lat":1,"lon":2}\n'
+    fixes = decoder.feed(BANNER + sky * 5000) + decoder.feed(report) + decoder.finish()
+    assert [fix.lat_deg for fix in fixes] == [1.0]
+    only_greeting = LogDecoder()
+    assert only_greeting.feed(BANNER) + only_greeting.finish() == []
+
+
+class FullDisk(io.StringIO):
+    """Takes nothing more."""
+
+    def write(self, text: str, /) -> int:
+        del text
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_decode_whose_output_is_full_is_no_bad_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "receiver.log"
+    log.write_bytes(epoch(dt.datetime(2023, 2, 1, 12, tzinfo=dt.UTC)))
+    with contextlib.redirect_stdout(FullDisk()):
+        assert main(["device", "decode", str(log)]) != 2
+    assert "can't read" not in capsys.readouterr().err
+
+
+def test_decode_of_what_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["device", "decode", "/proc/self/mem"]) == 2
+    assert "can't read /proc/self/mem" in capsys.readouterr().err
 
 
 def test_decode_of_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:

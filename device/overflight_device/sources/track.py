@@ -17,7 +17,7 @@ from overflight_contract.errors import InputError
 from overflight_contract.messages import Fix as FixMode
 from overflight_device.fix import Event, Fix, FlightPlan, SourceOptions
 from overflight_device.receivers import gpsd_json
-from overflight_device.receivers.stream import ReceiverDecoder
+from overflight_device.receivers.log_decoder import LogDecoder
 from overflight_device.tracks import eoss, geojson, gpx, rows
 
 _RANK: Final = {FixMode.NONE: 0, FixMode.TWO_D: 1, FixMode.THREE_D: 2}
@@ -61,13 +61,9 @@ def read_fixes(
         return gpx.read(data)
     if rows.recognise(head):
         return rows.read(data)
-    decoder: ReceiverDecoder | gpsd_json.GpsdDecoder
-    if gpsd_json.recognise(head):
-        decoder = gpsd_json.GpsdDecoder()
-    elif geojson.recognise(head):
+    if not gpsd_json.recognise(head) and geojson.recognise(head):
         return geojson.read(data, above_sea_level=above_sea_level)
-    else:
-        decoder = ReceiverDecoder(bare_times=False, now_ns=time.time_ns())
+    decoder = LogDecoder(bare_times=False, now_ns=time.time_ns())
     return decoder.feed(data) + decoder.finish()
 
 
