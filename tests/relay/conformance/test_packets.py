@@ -1,0 +1,100 @@
+"""Every legal and malformed packet of the fuzz corpus, straight at mosquitto and through the relay.
+
+What comes back, byte for byte, and whether the connection was closed, is the same; also where the
+packet comes byte by byte, and where it never comes whole.
+"""
+
+import asyncio
+import contextlib
+import re
+import socket
+import uuid
+from pathlib import Path
+
+import pytest
+
+from overflight_contract.mqtt import Connect, Version, encode
+from overflight_contract.mqtt.vocabulary import PROTOCOL_NAMES
+
+pytestmark = pytest.mark.mosquitto
+CORPUS = Path(__file__).parents[3] / "fuzz" / "corpus"
+PINGREQ, PINGRESP = b"\xc0\0", b"\xd0\0"
+_SECONDS = 0.5
+_SETTLE_S = 0.06  # a broker that does not set TCP_NODELAY waits for 40 ms
+_ASSIGNED = re.compile(rb"auto-[0-9A-F-]{36}")
+
+
+def packets():
+    """Return (name, version, packet), as the corpus chooses the version."""
+    files = sorted([*CORPUS.glob("legal-*"), *CORPUS.glob("refused-*")])
+    return [(f.name, tuple(Version)[f.read_bytes()[0] % 3], f.read_bytes()[2:]) for f in files]
+
+
+async def hear(reader, until):
+    """Return what comes until a while after `until`, and whether the connection was closed."""
+    data, patience = b"", _SECONDS
+    with contextlib.suppress(TimeoutError):
+        while True:
+            async with asyncio.timeout(patience):
+                try:
+                    more = await reader.read(1 << 16)
+                except ConnectionError:
+                    more = b""
+            if not more:
+                return _ASSIGNED.sub(b"assigned", data), True
+            data += more
+            patience = _SETTLE_S if until in data else _SECONDS
+    return _ASSIGNED.sub(b"assigned", data), False
+
+
+async def answer(port, version, packet, *, step):
+    """Say hello, unless the packet is one; send it in pieces, then a ping; return the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if packet[0] >> 4 != 1:
+        hello = Connect(
+            client_id=uuid.uuid4().hex[:20],
+            version=version,
+            protocol_name=PROTOCOL_NAMES[version],
+        )
+        writer.write(encode(hello, version))
+        connack = await reader.readexactly(2)
+        await reader.readexactly(connack[1])
+    for start in range(0, len(packet), step):
+        writer.write(packet[start : start + step])
+        await asyncio.sleep(0)
+    writer.write(PINGREQ)
+    heard = await hear(reader, PINGRESP)
+    writer.transport.abort()
+    return heard
+
+
+@pytest.mark.parametrize("step", [1, 10**6], ids=["byte by byte", "whole"])
+async def test_the_answer_is_the_same(mosquitto, relay_on, step):
+    different = []
+    async with relay_on(f"127.0.0.1:{mosquitto}") as relay:
+        for name, version, packet in packets():
+            straight = await answer(mosquitto, version, packet, step=10**6)
+            through = await answer(relay.port, version, packet, step=step)
+            if straight != through:
+                different.append(f"{name}: {straight} but {through}"[:300])
+    assert not different, "\n".join(different)
+
+
+@pytest.mark.parametrize("begun", ["c0", "20", "3010", "8206", "c005", "00", "36", "e07f", "90"])
+@pytest.mark.parametrize("hello", [True, False], ids=["after CONNECT", "first"])
+async def test_a_packet_that_never_comes_whole(mosquitto, relay_on, begun, hello):
+    async def told(port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        if hello:
+            writer.write(encode(Connect(client_id=uuid.uuid4().hex[:20]), Version.V5))
+            connack = await reader.readexactly(2)
+            await reader.readexactly(connack[1])
+        writer.write(bytes.fromhex(begun))
+        heard = await hear(reader, b"never")
+        writer.transport.abort()
+        return heard
+
+    async with relay_on(f"127.0.0.1:{mosquitto}") as relay:
+        straight, through = await asyncio.gather(told(mosquitto), told(relay.port))
+    assert straight == through
