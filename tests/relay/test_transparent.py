@@ -111,13 +111,14 @@ async def test_mosquitto_pub_and_sub(mosquitto, relay_on, tmp_path, version, qos
         assert session.packet_count >= 12
 
 
-@pytest.mark.parametrize("version", VERSIONS[1:], ids=lambda version: version[1])
-async def test_retained_messages(mosquitto, relay_on, version):
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version[1])
+@pytest.mark.parametrize("qos", [0, 1, 2])
+async def test_retained_messages(mosquitto, relay_on, version, qos):
     topic = f"t/{uuid.uuid4().hex}"
 
     async def case(port):
         pub, sub = program("mosquitto_pub"), program("mosquitto_sub")
-        base = ("-p", str(port), "-t", topic, "-V", version[0], "-q", "1")
+        base = ("-p", str(port), "-t", topic, "-V", version[0], "-q", str(qos))
         await run(pub, *base, "-r", "-m", "kept")
         first = await run(sub, *base, "-C", "1", "-F", "%r %q %x")
         await run(pub, *base, "-r", "-n")
@@ -126,42 +127,89 @@ async def test_retained_messages(mosquitto, relay_on, version):
 
     straight, through = await both_ways(case, mosquitto, relay_on)
     assert straight == through
-    assert straight[0][1] == b"1 1 6b657074\n"
+    assert straight[0][1] == b"1 %d 6b657074\n" % qos
 
 
-@pytest.mark.parametrize("version", ["mqttv311", "mqttv5"])
-async def test_a_message_of_5_megabytes(mosquitto, relay_on, tmp_path, version):
-    data = bytes(range(256)) * 20_480
-
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version[1])
+async def test_the_will_of_mosquitto_sub(mosquitto, relay_on, version):
     async def case(port):
-        sub = (program("mosquitto_sub"), "-p", str(port), "-t", "big", "-V", version, "-q", "1")
-        receiving = asyncio.create_task(run(*sub, "-C", "1", "-N", seconds=40))
-        pub = (program("mosquitto_pub"), "-p", str(port), "-t", "big", "-V", version, "-q", "1")
+        topic = f"t/{uuid.uuid4().hex}"
+        will = ("--will-topic", f"{topic}/will", "--will-payload", "gone", "--will-qos", "2")
+        options = ("-V", version[0], "-q", "2")
+        async with (
+            subscriber(port, *options, topic=f"{topic}/#") as watcher,
+            subscriber(port, *options, *will, topic=f"{topic}/nothing") as mortal,
+        ):
+            mortal.kill()
+            return [line.replace(topic.encode(), b"t") for line in await lines(watcher, 1)]
+
+    straight, through = await both_ways(case, mosquitto, relay_on)
+    assert straight == through == [b"t/will 2 0 676f6e65"]
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version[1])
+@pytest.mark.parametrize("qos", [1, 2])
+async def test_the_session_of_mosquitto_sub_lasts(mosquitto, relay_on, version, qos):
+    async def case(port):
+        topic = f"t/{uuid.uuid4().hex}"
+        base = ("-p", str(port), "-V", version[0], "-q", str(qos))
+        keeps = ("-i", topic[-20:], "-t", topic, "-c", *(["-x", "60"] * (version[1] == "5")))
+        sub, pub = program("mosquitto_sub"), program("mosquitto_pub")
+        assert (await run(sub, *base, *keeps, "-E"))[0] == 0  # subscribes, and goes
+        for text in ("one", "two"):
+            await run(pub, *base, "-t", topic, "-m", text)
+        return await run(sub, *base, *keeps, "-C", "2", "-F", "%q %r %p")
+
+    straight, through = await both_ways(case, mosquitto, relay_on)
+    assert straight == through
+    assert straight[1] == b"%d 0 one\n%d 0 two\n" % (qos, qos)
+
+
+BIG = bytes(range(256)) * 20_480
+"""5 MB."""
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version[1])
+@pytest.mark.parametrize("qos", ["0", "1", "2"])
+async def test_a_message_of_5_megabytes(mosquitto, relay_on, tmp_path, version, qos):
+    async def case(port):
+        base = ("-p", str(port), "-t", "big", "-V", version[0], "-q", qos)
+        sub, pub = program("mosquitto_sub"), program("mosquitto_pub")
+        receiving = asyncio.create_task(run(sub, *base, "-C", "1", "-N", seconds=40))
         while not receiving.done():  # the subscription takes a moment
-            await run(*pub, "-s", data=data)
+            await run(pub, *base, "-s", data=BIG)
             await asyncio.wait([receiving], timeout=0.3)
-        return receiving.result()[1] == data
+        return receiving.result()[1] == BIG
 
     assert await both_ways(case, mosquitto, relay_on, tmp_path / "s.mcap") == (True, True)
 
 
-async def test_request_and_response(mosquitto, relay_on):
+@pytest.mark.parametrize("version", [aiomqtt.ProtocolVersion.V311, aiomqtt.ProtocolVersion.V5])
+@pytest.mark.parametrize("qos", [0, 1, 2])
+async def test_5_megabytes_of_aiomqtt(mosquitto, relay_on, version, qos):
     async def case(port):
-        rr = (
-            program("mosquitto_rr"),
-            "-p",
-            str(port),
-            "-V",
-            "mqttv5",
-            "-t",
-            "t/ask",
-            "-e",
-            "t/say",
-        )
-        async with subscriber(port, "-V", "mqttv5", topic="t/ask") as asked:
+        topic = f"aio/{uuid.uuid4().hex}"
+        options = {"hostname": "127.0.0.1", "port": port, "protocol": version, "timeout": 40}
+        async with aiomqtt.Client(**options) as watcher, aiomqtt.Client(**options) as sender:
+            await watcher.subscribe(topic, qos=qos)
+            await sender.publish(topic, BIG, qos=qos)
+            async with asyncio.timeout(40):
+                message = await anext(watcher.messages)
+            return message.payload == BIG, message.qos
+
+    assert await both_ways(case, mosquitto, relay_on) == ((True, qos), (True, qos))
+
+
+@pytest.mark.parametrize("version", ["mqttv311", "mqttv5"])
+@pytest.mark.parametrize("qos", ["0", "1", "2"])
+async def test_request_and_response(mosquitto, relay_on, version, qos):
+    async def case(port):
+        base = ("-p", str(port), "-V", version, "-q", qos)
+        rr = (program("mosquitto_rr"), *base, "-t", "t/ask", "-e", "t/say")
+        async with subscriber(port, "-V", version, "-q", qos, topic="t/ask") as asked:
             asking = asyncio.create_task(run(*rr, "-m", "how high?"))
             question = await lines(asked, 1)
-            await run(program("mosquitto_pub"), "-p", str(port), "-t", "t/say", "-m", "18 km")
+            await run(program("mosquitto_pub"), *base, "-t", "t/say", "-m", "18 km")
             return question, await asking
 
     straight, through = await both_ways(case, mosquitto, relay_on)
@@ -221,6 +269,9 @@ def paho_story(port, version):
     sender, ready = client(names[1], clean=True)
     sender.will_set(f"{topic}/will", b"gone", qos=1)
     connect(sender, ready, clean=True)
+    sender.publish(f"{topic}/kept", b"retained", qos=1, retain=True).wait_for_publish(10)
+    sender.publish(f"{topic}/kept", b"", qos=1, retain=True).wait_for_publish(10)
+    sender.publish(f"{topic}/big", BIG, qos=2).wait_for_publish(30)
     for qos in (1, 2):
         sender.publish(f"{topic}/{qos}", b"while away", qos=qos).wait_for_publish(10)
     sender.loop_stop()
@@ -228,8 +279,8 @@ def paho_story(port, version):
 
     watcher, ready = client(names[0], clean=False)
     connect(watcher, ready, clean=False)
-    for _ in range(3):
-        assert arrived.acquire(timeout=15)
+    for _ in range(6):
+        assert arrived.acquire(timeout=30)
     watcher.disconnect()
     watcher.loop_stop()
     return sorted(got)
@@ -254,3 +305,51 @@ async def test_aiomqtt(mosquitto, relay_on, version):
 
     straight, through = await both_ways(case, mosquitto, relay_on)
     assert straight == through
+
+
+@pytest.mark.parametrize("version", [aiomqtt.ProtocolVersion.V311, aiomqtt.ProtocolVersion.V5])
+async def test_aiomqtt_with_a_will_a_session_that_lasts_and_what_is_retained(
+    mosquitto, relay_on, version
+):
+    async def case(port):
+        return await aiomqtt_story(port, version)
+
+    straight, through = await both_ways(case, mosquitto, relay_on)
+    assert straight == through
+    assert [payload for _, payload, _, _ in straight] == [b"1", b"2", b"kept", b"gone"]
+
+
+async def aiomqtt_story(port, version):
+    topic, got = f"aio/{uuid.uuid4().hex}", []
+    options = {"hostname": "127.0.0.1", "port": port, "protocol": version}
+
+    def lasting():
+        if version is aiomqtt.ProtocolVersion.V311:
+            return aiomqtt.Client(**options, identifier=topic[-20:], clean_session=False)
+        properties = paho.Properties(paho.PacketTypes.CONNECT)
+        properties.SessionExpiryInterval = 60
+        return aiomqtt.Client(
+            **options, identifier=topic[-20:], clean_start=False, properties=properties
+        )
+
+    async with lasting() as watcher:
+        await watcher.subscribe(f"{topic}/#", qos=2)
+    will = aiomqtt.Will(f"{topic}/will", b"gone", qos=1)
+    sender = aiomqtt.Client(**options, will=will)
+    await sender.__aenter__()
+    for qos in (1, 2):
+        await sender.publish(f"{topic}/{qos}", b"%d" % qos, qos=qos)
+    sender._client._sock_close()  # no DISCONNECT: the will is due
+    with contextlib.suppress(aiomqtt.MqttError):
+        await sender.__aexit__(None, None, None)
+    async with aiomqtt.Client(**options) as other:
+        await other.publish(f"{topic}/kept", b"kept", qos=1, retain=True)
+    async with lasting() as watcher, asyncio.timeout(20):
+        async for message in watcher.messages:
+            name = str(message.topic).rpartition("/")[2]
+            got.append((name, message.payload, message.qos, message.retain))
+            if len(got) == 4:
+                break
+    async with aiomqtt.Client(**options) as other:
+        await other.publish(f"{topic}/kept", b"", qos=1, retain=True)
+    return sorted(got)
