@@ -189,7 +189,8 @@ async def _open_control(
         return None
     token = settings.token or secrets.token_urlsafe(24)
     address = HostPort(*listening.getsockname()[:2])
-    app = build_app(relay, hub, session=str(settings.record or ""), token=token)
+    host = address.host if settings.control is None else settings.control.host
+    app = build_app(relay, hub, session=str(settings.record or ""), token=token, host=host)
     server = control_server(app)
     task = tasks.create_task(server.serve([listening]), name="control")
     await started(server, task)

@@ -1,13 +1,13 @@
 """The control port: what the relay does, for people and programs, over HTTP on loopback.
 
-Reading is free to who reaches the port; whoever changes something shows the token.
+Reading is free to who reaches the port and is no page of somebody else's; whoever changes
+something shows the token.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 from collections.abc import AsyncIterator, Iterator
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -21,6 +21,7 @@ from overflight_contract.commandline import HostPort
 from overflight_contract.errors import InputError
 from overflight_contract.filters import compile_filter
 from overflight_contract.times import iso
+from overflight_relay.access import Access, shows_token
 from overflight_relay.hub import Hub
 from overflight_relay.link.model import Profile
 from overflight_relay.link.profiles import load_profile, named_profiles, profile_from
@@ -33,8 +34,10 @@ DEFAULT_CONTROL = HostPort("127.0.0.1", 18830)
 _MOST_TAIL = 1000
 
 
-def build_app(relay: RelayServer, hub: Hub, *, session: str, token: str) -> FastAPI:
-    """Return the HTTP application of a relay."""
+def build_app(
+    relay: RelayServer, hub: Hub, *, session: str, token: str, host: str = DEFAULT_CONTROL.host
+) -> FastAPI:
+    """Return the HTTP application of a relay; `host` is what its port was opened on."""
     app = FastAPI(
         title="Overflight relay",
         version=VERSION,
@@ -43,8 +46,10 @@ def build_app(relay: RelayServer, hub: Hub, *, session: str, token: str) -> Fast
         redoc_url=None,
     )
 
+    app.add_middleware(Access, token=token, host=host)
+
     def changes(authorization: Annotated[str, Header()] = "") -> None:
-        if not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
+        if not shows_token({"authorization": authorization}, token):
             raise HTTPException(401, "changing something needs the relay's control token")
 
     _reading(app, relay, hub, session)

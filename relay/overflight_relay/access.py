@@ -1,0 +1,88 @@
+"""Who may speak to the control port: no web page of somebody else's.
+
+A page elsewhere can let a name of its own point at this machine (DNS rebinding), and ask in its
+visitor's browser. Its requests name that host, or that origin; they are refused before they are
+read. Who shows the token is no such page.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+class Access:
+    """Lets requests through, or answers 403."""
+
+    def __init__(self, app: ASGIApp, *, token: str, host: str) -> None:
+        """`host` is what the port was opened on, as configured."""
+        self._app = app
+        self._token = token
+        self._host = host
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        if refusal is None:
+            await self._app(scope, receive, send)
+        else:
+            await refusal(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        if shows_token(headers, self._token):
+            return None
+        host = headers.get("host", "")
+        if not names_relay(host, self._host):
+            detail = f"the host {host[:80]!r} is not this relay; ask by its address, as 127.0.0.1"
+            return JSONResponse({"detail": detail}, 403)
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != host:
+            detail = f"a page of {origin[:80]!r} may not ask the relay"
+            return JSONResponse({"detail": detail}, 403)
+        return None
+
+
+def shows_token(headers: Mapping[str, str], token: str) -> bool:
+    """Tell whether a request carries the control token."""
+    given = headers.get("authorization", "")
+    return hmac.compare_digest(given.encode(), f"Bearer {token}".encode())
+
+
+def names_relay(host: str, configured: str) -> bool:
+    """Tell whether the ``Host`` of a request is a relay whose control port is at `configured`.
+
+    On loopback that is a loopback address, ``localhost`` or `configured` itself. A port that was
+    opened to a network is also asked by other addresses, and by names without a dot, which no
+    stranger can own.
+    """
+    try:
+        name = urlsplit(f"//{host}").hostname
+    except ValueError:
+        return False
+    if name is None:
+        return False
+    if name in ("localhost", configured.lower()):
+        return True
+    if _is_loopback(configured) or configured.lower() == "localhost":
+        return _is_loopback(name)
+    return _address(name) is not None or "." not in name
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+
+
+def _is_loopback(host: str) -> bool:
+    address = _address(host)
+    mapped = getattr(address, "ipv4_mapped", None)
+    return address is not None and (mapped or address).is_loopback
