@@ -1,16 +1,20 @@
 """What a payload costs: memory, time to its first publish, CPU; beside a bare paho-mqtt script.
 
-A simulated payload at one fix a second without camera, and a script of a dozen lines that publishes
-as often with paho-mqtt and nothing else (no record, no outbox, no receipts). Both against a broker
-of a few lines in this process, so that no broker is measured. Linux: reads ``/proc``.
+A simulated payload at one fix a second without camera, one with a receiver on a serial line (a
+pseudo-terminal), and a script of a dozen lines that publishes as often with paho-mqtt and nothing
+else (no record, no outbox, no receipts). All against a broker of a few lines in this process, so
+that no broker is measured. Linux: reads ``/proc``.
 
 ``--quick`` ends within 40 s; ``--json`` prints one object as the last line: ``rss_mb``,
-``first_publish_s``, ``cpu_percent`` and the same for the script.
+``first_publish_s``, ``cpu_percent``, and the same for the serial payload (which waits for its
+receiver's first whole epoch) and the script.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import datetime as dt
 import json
 import os
 import socket
@@ -20,6 +24,7 @@ import sys
 import tempfile
 import threading
 import time
+import tty
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +111,47 @@ class Broker(threading.Thread):
         self._listener.close()
 
 
+class Receiver(threading.Thread):
+    """A receiver of a u-blox M8's sentences at the far end of a pseudo-terminal, at 1 Hz."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self._far, near = os.openpty()
+        tty.setraw(near)
+        self.port = os.ttyname(near)
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        """Send an epoch a second, and take what the payload says without an answer."""
+        os.set_blocking(self._far, False)
+        at = time.monotonic()
+        while not self._ended.wait(max(0.0, at - time.monotonic())):
+            at += 1.0
+            with contextlib.suppress(OSError):
+                os.write(self._far, _epoch(dt.datetime.now(dt.UTC)))
+                os.read(self._far, 4096)
+
+    def close(self) -> None:
+        """Be silent; the terminal goes with this process."""
+        self._ended.set()
+
+
+def _epoch(now: dt.datetime) -> bytes:
+    from overflight_device.receivers.encoding import sentence
+
+    stamp, place = f"{now:%H%M%S}.00", "4807.03800,N,01131.00000,E"
+    bodies = [
+        f"GNRMC,{stamp},A,{place},10.000,90.00,{now:%d%m%y},,,A",
+        "GNVTG,90.00,T,,M,10.000,N,18.520,K,A",
+        f"GNGGA,{stamp},{place},1,12,0.80,545.4,M,46.9,M,,",
+        "GNGSA,A,3,01,02,03,04,05,06,07,08,,,,,1.50,0.80,1.20",
+        "GNGSA,A,3,65,66,67,68,,,,,,,,,1.50,0.80,1.20",
+        *(f"GPGSV,3,{n},12" + ",01,40,083,46" * 4 for n in (1, 2, 3)),
+        f"GNGLL,{place},{stamp},A,A",
+    ]
+    return b"".join(map(sentence, bodies))
+
+
 def _read(peer: socket.socket) -> bytes:
     try:
         return peer.recv(65536)
@@ -151,21 +197,24 @@ def _rss_mb(pid: int) -> float:
 
 def once(which: str, seconds: float) -> dict[str, float]:
     """Measure one side once, with a broker and a folder of its own."""
-    broker = Broker()
+    broker, receiver = Broker(), Receiver()
     broker.start()
+    receiver.start()
     with tempfile.TemporaryDirectory() as folder:
         scenario = Path(folder) / "footprint.toml"
         scenario.write_text(SCENARIO)
+        source = f"serial:{receiver.port}" if which == "serial" else f"sim:{scenario}"
         payload = [
-            *(sys.executable, "-m", "overflight", "device", "run", f"sim:{scenario}"),
+            *(sys.executable, "-m", "overflight", "device", "run", source),
             *("--broker", f"mqtt://127.0.0.1:{broker.port}", "--data", f"{folder}/data"),
             *("--log", "text", "--protocol", "3.1.1"),
         ]
         script = [sys.executable, "-c", SCRIPT, str(broker.port)]
         try:
-            return measure(payload if which == "payload" else script, broker, seconds)
+            return measure(script if which == "script" else payload, broker, seconds)
         finally:
             broker.close()
+            receiver.close()
 
 
 def main() -> int:
@@ -173,19 +222,20 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="end within 40 s")
     parser.add_argument("--json", action="store_true", help="one object as the last line")
     args = parser.parse_args()
-    rounds, seconds = (2, 5.0) if args.quick else (5, 20.0)
+    rounds, seconds = (2, 3.0) if args.quick else (5, 20.0)
     sides: dict[str, dict[str, float]] = {}
-    for which in ("payload", "script"):
+    for which in ("payload", "serial", "script"):
         runs = [once(which, seconds) for _ in range(rounds)]
         sides[which] = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
-    print(f"{'':<18}{'payload':>10}{'bare paho':>12}{'ratio':>8}")
+    print(f"{'':<18}{'payload':>10}{'serial':>10}{'bare paho':>12}{'ratio':>8}")
     for key in ("rss_mb", "first_publish_s", "cpu_percent"):
-        ours, bare = sides["payload"][key], sides["script"][key]
+        ours, serial, bare = (sides[which][key] for which in ("payload", "serial", "script"))
         ratio = f"{ours / bare:.2f}" if bare else "-"
-        print(f"{key:<18}{ours:>10.2f}{bare:>12.2f}{ratio:>8}")
+        print(f"{key:<18}{ours:>10.2f}{serial:>10.2f}{bare:>12.2f}{ratio:>8}")
     if args.json:
         result: dict[str, Any] = dict(sides["payload"])
-        result |= {f"script_{key}": value for key, value in sides["script"].items()}
+        for which in ("serial", "script"):
+            result |= {f"{which}_{key}": value for key, value in sides[which].items()}
         print(json.dumps(result))
     return 0
 
