@@ -44,6 +44,7 @@ class Crossing:
         "_down",
         "_ended_by",
         "_eof_waits",
+        "_lookout",
         "_loop",
         "_reason",
         "_send_down",
@@ -70,6 +71,7 @@ class Crossing:
     ) -> None:
         self._services = services
         self._tap = services.tap
+        self._lookout = services.lookout
         self._loop = asyncio.get_running_loop()
         self.talk = talk
         self.upstreams = upstreams
@@ -118,6 +120,7 @@ class Crossing:
             record = (now_ns, self.info.connection, Direction.UP, Verdict.OK, "", data, WHOLE)
             if self._forward([record], (data,), self._up):
                 self.usage.up.one_message(len(data))
+                self._lookout.expect()
             return
         effects = self.talk.from_client(data, now_ns)
         if not self._announced:
@@ -141,6 +144,7 @@ class Crossing:
             record = (now_ns, self.info.connection, Direction.DOWN, Verdict.OK, "", data, WHOLE)
             if self._forward([record], (data,), self._down):
                 self.usage.down.one_packet(len(data))
+                self._lookout.answered()
             return
         effects = self.talk.from_broker(data, now_ns)
         if not self._forward(effects.records, effects.forward, self._down):

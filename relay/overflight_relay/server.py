@@ -21,6 +21,7 @@ from overflight_relay.known import Known
 from overflight_relay.link.control import LinkControl
 from overflight_relay.link.model import Line
 from overflight_relay.listeners import Listener, Tls, TlsFiles, server_context
+from overflight_relay.lookout import Lookout
 from overflight_relay.opaque import SealedConversation
 from overflight_relay.ruleset import RuleSet
 from overflight_relay.sockets import Leg, Side
@@ -56,6 +57,7 @@ class RelayServer:
         keep_passwords: bool = False,
     ) -> None:
         self.tap = tap
+        self.lookout = Lookout(asyncio.get_running_loop())
         self.rules = rules
         self.enforce = enforce
         self.link = link

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from overflight_contract.session import ConnectionOpened, Direction
 from overflight_relay.link.model import Line
 from overflight_relay.link.queue import Link
+from overflight_relay.lookout import Lookout
 from overflight_relay.tap import CaptureError, Tap
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ class Services(Protocol):
     """What all crossings of a relay share."""
 
     tap: Tap
+    lookout: Lookout
 
     @property
     def link(self) -> Link:
