@@ -240,6 +240,8 @@ def first_paint(browser: Any, url: str, runs: int) -> dict[str, float]:
     for _ in range(runs):
         context = browser.new_context(viewport={"width": 1440, "height": 900})
         page = context.new_page()
+        page.goto("about:blank")
+        page.wait_for_timeout(500)  # the browser's own page for a new tab has come to rest
         page.goto(url)
         deadline = time.monotonic() + 30
         marks: list[float] = []

@@ -8,6 +8,7 @@ import math
 import httpx
 import pytest
 
+from overflight_contract.messages import Phase
 from overflight_ground.http.application import create_app
 from overflight_ground.http.live_routes import _events
 from overflight_ground.ingest.judge import Arrival
@@ -128,6 +129,45 @@ async def test_one_message_with_its_bytes(client) -> None:
     assert bytes.fromhex(body["raw"]).decode() == body["text"]
     assert json.loads(body["text"])["seq"] == 1
     assert (await client.get("/api/v1/messages/999")).status_code == 404
+
+
+async def test_the_fleet_at_a_glance(client) -> None:
+    body = await get(client, "overviews", points=100)
+    assert body["columns"][:3] == ["measured_at_ms", "lat_deg", "lon_deg"]
+    assert [(track["payload"], track["flight"]) for track in body["tracks"]] == [("HAB-01", FLIGHT)]
+    whole = await get(client, "payloads/HAB-01/track")
+    assert body["tracks"][0]["rows"] == whole["rows"]
+
+
+async def test_no_prediction_yet_says_why(client) -> None:
+    body = await get(client, "prediction/HAB-01")
+    assert body["points"]
+    assert body["none_because"] is None
+    reply = await client.get("/api/v1/prediction/HAB-99")
+    assert reply.status_code == 404
+    reply = await client.get(f"/api/v1/prediction/HAB-01?flight={FLIGHT[:-4]}0000")
+    assert reply.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("phase", "because"),
+    [
+        ("prelaunch", "it has not been launched yet"),
+        ("landed", "it has landed"),
+        (None, "too little was heard yet"),
+    ],
+)
+async def test_why_there_is_no_prediction(
+    station, client, intake, arrival, position, navigation, phase, because
+) -> None:
+    batch = [arrival(position(seq), "HAB-02") for seq in range(1, 40 if phase else 4)]
+    if phase:
+        batch.append(arrival(navigation(40, phase=Phase(phase)), "HAB-02"))
+        batch.append(arrival(position(41), "HAB-02"))
+    station.on_outcome(intake.commit(batch))
+    body = await get(client, "prediction/HAB-02")
+    assert (body["points"], body["landing"], body["made_at"]) == ([], None, None)
+    assert body["none_because"] == because
 
 
 async def test_messages_by_kind(client) -> None:
@@ -291,6 +331,41 @@ async def test_the_token_in_the_address_becomes_a_cookie(station) -> None:
 async def test_the_page_may_load_nothing_from_elsewhere(client) -> None:
     reply = await client.get("/")
     assert reply.headers["content-security-policy"].startswith("default-src 'self'")
+
+
+async def test_the_pages_files_are_sent_compressed_and_named_by_version(client) -> None:
+    packed = {"Accept-Encoding": "gzip"}
+    reply = await client.get("/js/main.js", headers=packed)
+    assert reply.headers["content-type"].startswith("text/javascript")
+    assert reply.headers["content-encoding"] == "gzip"
+    assert reply.headers["cache-control"] == "no-cache"
+    assert b"import" in reply.content
+    plain = await client.get("/js/main.js", headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert plain.content == reply.content
+    again = await client.get("/js/main.js", headers={"If-None-Match": reply.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    head = await client.head("/")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/js", 404),
+        ("GET", "/js/none.js", 404),
+        ("GET", "/js/../../http/access.py", 404),
+        ("GET", "/%2e%2e/http/access.py", 404),
+        ("GET", "/..%5chttp%5caccess.py", 404),
+        ("GET", "/js/%00", 404),
+        ("DELETE", "/js/main.js", 405),
+    ],
+)
+async def test_nothing_but_the_pages_files_is_served(station, method, path, status) -> None:
+    reply = await ask(station, method, path, headers={"Authorization": f"Bearer {TOKEN}"})
+    assert reply.status_code == status
+    assert reply.headers["content-type"] == "application/problem+json"
 
 
 # The stream

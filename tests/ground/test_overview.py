@@ -46,3 +46,22 @@ def test_a_short_flight_is_there_whole(store, intake, arrival, position, navigat
             )
         )
     assert [p.seq for p in _points(store, count, 500)] == [p.seq for p in whole]
+
+
+def test_late_messages_are_in_their_place(store, intake, arrival, position) -> None:
+    for seq in [*range(1, 400, 2), *range(2, 401, 2)]:
+        intake.commit([arrival(position(seq))])
+    got = _points(store, 400, 50)
+    assert [point.seq for point in got] == sorted(point.seq for point in got)
+    assert got[-1].seq == 400
+
+
+def test_numbers_far_apart_are_counted_off(store, intake, arrival, position) -> None:
+    intake.commit([arrival(position(seq)) for seq in range(1, 30_001, 100)])
+    got = _points(store, 300, 30)
+    assert 24 <= len(got) <= 66
+    assert (got[0].seq, got[-1].seq) == (1, 29_901)
+
+
+def test_what_was_never_heard_has_no_points(store) -> None:
+    assert _points(store, 0, 30) == []

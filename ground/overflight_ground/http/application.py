@@ -11,7 +11,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from overflight_contract.version import __version__
@@ -29,6 +28,7 @@ from overflight_ground.http import (
 )
 from overflight_ground.http.access import Access
 from overflight_ground.http.examples import with_examples
+from overflight_ground.http.page_files import PageFiles
 from overflight_ground.http.replies import ProblemError, problem
 from overflight_ground.sessions.shelf import Shelf
 from overflight_ground.station import Station
@@ -83,7 +83,7 @@ def create_app(station: Station, token: str, shelf: Shelf | None = None) -> Fast
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(StoreUnavailableError, _unavailable)
-    app.mount("/", StaticFiles(directory=PAGE, html=True, check_dir=False), name="page")
+    app.mount("/", PageFiles(PAGE), name="page")
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     app.add_middleware(Access, token=token)
     app.add_middleware(SafeHeaders)

@@ -87,6 +87,27 @@ _ALERT: Final = {
     "evidence": {"area": "Canada", "area_kind": "country"},
 }
 
+_COLUMNS: Final = [
+    "measured_at_ms",
+    "lat_deg",
+    "lon_deg",
+    "alt_msl_m",
+    "speed_mps",
+    "climb_mps",
+    "phase",
+    "seq",
+]
+
+_PREDICTED: Final = {
+    "label": "+6 h",
+    "hours": 6.0,
+    "at": "2023-01-28T12:39:00.000Z",
+    "lat_deg": 50.4,
+    "lon_deg": -172.1,
+    "alt_msl_m": 18000.0,
+    "radius_m": 113000,
+}
+
 EXAMPLES: Final[dict[str, Any]] = {
     "/api/v1/health": {
         "status": "ok",
@@ -109,17 +130,29 @@ EXAMPLES: Final[dict[str, Any]] = {
     "/api/v1/payloads/{payload}/track": {
         "payload": "HAB-01",
         "flight": _FLIGHT,
-        "columns": [
-            "measured_at_ms",
-            "lat_deg",
-            "lon_deg",
-            "alt_msl_m",
-            "speed_mps",
-            "climb_mps",
-            "phase",
-            "seq",
-        ],
+        "columns": _COLUMNS,
         "rows": [[1674885660000, 50.0, 179.92, 18000.0, 24.5, 0.0, "float", 1]],
+    },
+    "/api/v1/overviews": {
+        "columns": _COLUMNS,
+        "points": 700,
+        "tracks": [
+            {
+                "payload": "HAB-01",
+                "flight": _FLIGHT,
+                "rows": [[1674885660000, 50.0, 179.92, 18000.0, 24.5, 0.0, "float", 1]],
+            }
+        ],
+    },
+    "/api/v1/prediction/{payload}": {
+        "payload": "HAB-01",
+        "flight": _FLIGHT,
+        "method": "from the flight so far: winds met reused by altitude, …",
+        "made_at": _TIME,
+        "phase": "float",
+        "points": [_PREDICTED],
+        "landing": {**_PREDICTED, "label": "if it came down now", "alt_msl_m": 0.0},
+        "none_because": None,
     },
     "/api/v1/messages": {"messages": [_MESSAGE], "next": "MQ"},
     "/api/v1/messages/{message_id}": {**_MESSAGE, "raw": "7b22…7d", "text": '{"flight":"…"}'},

@@ -1,21 +1,62 @@
-"""A track at a glance, for the page's first look at a long flight."""
+"""Tracks at a glance, of one payload or the fleet: the page's first look at long flights."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
+from sqlalchemy import Connection
 
 from overflight_ground.http.live_routes import station_of
 from overflight_ground.http.names import FlightName, PayloadPath
 from overflight_ground.http.replies import ProblemError, json_reply
 from overflight_ground.http.track_routes import COLUMNS
+from overflight_ground.ingest.flights import FlightRow
+from overflight_ground.live import LivePayload
+from overflight_ground.station import Station
 from overflight_ground.store import reading
 from overflight_ground.store.overview import overview_rows
 from overflight_ground.track import merge
 
 router = APIRouter()
+FLEET: Final = 60
+"""Payloads of one reply; a page that knows more asks for the others one by one."""
+LEAST: Final = 100
+MOST: Final = 700
+
+
+@router.get("/overviews", tags=["payloads"])
+def overviews(
+    request: Request,
+    points: Annotated[
+        int, Query(ge=2, le=20_000, description="about so many positions in all")
+    ] = 6000,
+) -> Response:
+    """Return some positions of the newest flight of each payload, the worst off first.
+
+    So that one request shows the whole fleet: each of at most 60 payloads has the same share of
+    `points`, from 100 to 700 of them. Columns as of the track.
+    """
+    station = station_of(request)
+    chosen = _worst_first(station)[:FLEET]
+    each = max(LEAST, min(MOST, points // max(1, len(chosen))))
+    tracks = []
+    with station.store.reading() as connection:
+        for live in chosen:
+            rows = _rows(connection, live.row, each)
+            tracks.append({"payload": live.payload, "flight": live.flight, "rows": rows})
+    return json_reply(request, {"columns": COLUMNS, "points": each, "tracks": tracks})
+
+
+def _worst_first(station: Station) -> list[LivePayload]:
+    now_ns, troubled = station.now_ns(), station.troubled()
+    order = ("alert", "stale", "late", "ok", "landed")
+
+    def rank(live: LivePayload) -> tuple[int, str]:
+        return order.index(live.state(now_ns, alert=live.payload in troubled)), live.payload
+
+    return sorted(station.live.payloads.values(), key=rank)
 
 
 @router.get("/payloads/{payload}/overview", tags=["payloads"])
@@ -32,20 +73,24 @@ def overview(
         row = station.live.rows.get((payload, chosen or ""))
         if chosen is None or row is None:
             raise ProblemError(404, "No such flight", f"nothing was heard from {payload}")
-        rows = overview_rows(connection, payload, chosen, count=row.messages, points=points)
-        body = [
-            (
-                point.measured_at_ns // 1_000_000,
-                point.lat_deg,
-                point.lon_deg,
-                point.alt_msl_m,
-                point.speed_mps,
-                point.climb_mps,
-                point.phase,
-                point.seq,
-            )
-            for point in merge(rows)
-        ]
+        rows = _rows(connection, row, points)
     return json_reply(
-        request, {"payload": payload, "flight": chosen, "columns": COLUMNS, "rows": body}
+        request, {"payload": payload, "flight": chosen, "columns": COLUMNS, "rows": rows}
     )
+
+
+def _rows(connection: Connection, row: FlightRow, points: int) -> list[tuple[Any, ...]]:
+    found = overview_rows(connection, row.payload, row.flight, count=row.messages, points=points)
+    return [
+        (
+            point.measured_at_ns // 1_000_000,
+            point.lat_deg,
+            point.lon_deg,
+            point.alt_msl_m,
+            point.speed_mps,
+            point.climb_mps,
+            point.phase,
+            point.seq,
+        )
+        for point in merge(found)
+    ]

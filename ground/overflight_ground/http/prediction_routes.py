@@ -7,11 +7,13 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from overflight_contract.formats import TrackPoint
+from overflight_contract.messages import Phase
 from overflight_contract.times import NS_PER_S, iso
 from overflight_ground.http.live_routes import station_of
 from overflight_ground.http.names import FlightName, PayloadPath
 from overflight_ground.http.replies import ProblemError, plain_json
-from overflight_ground.prediction import Predicted, predict
+from overflight_ground.prediction import Predicted, Prediction, predict
 from overflight_ground.store import reading
 from overflight_ground.store.reading import MessageFilter
 from overflight_ground.track import merge
@@ -22,36 +24,51 @@ METHOD: Final = (
     "from the flight so far: winds met reused by altitude, descent by the standard atmosphere;"
     " the radius is what two of three such predictions stayed within"
 )
+TOO_LITTLE: Final = "too little was heard yet"
 
 
 @router.get("/prediction/{payload}", tags=["payloads"])
 def prediction(request: Request, payload: PayloadPath, flight: FlightName = None) -> Response:
     """Predict where a payload will be in 1, 6 and 24 hours and where it will land.
 
-    404 where it has landed or too little of it was heard.
+    While there is nothing to predict, ``points`` is empty and ``none_because`` says why.
     """
     with station_of(request).store.reading() as connection:
         chosen = flight or reading.last_flight(connection, payload)
         if chosen is None:
             raise ProblemError(404, "No such payload", f"nothing was heard from {payload}")
         newest = reading.last_measured_ns(connection, payload, chosen)
+        if not newest:
+            raise ProblemError(404, "No such flight", f"nothing of it was heard from {payload}")
         wanted = MessageFilter(
             payload=payload, flight=chosen, since_ns=newest - WINDOW_NS, believable=True
         )
         track = list(merge(reading.track_rows(connection, wanted)))
     made = predict(track)
-    if made is None:
-        raise ProblemError(404, "Nothing to predict", "it has landed, or too little was heard yet")
-    body = {
-        "payload": payload,
-        "flight": chosen,
+    body = _nothing(track) if made is None else _prediction(made)
+    return plain_json({"payload": payload, "flight": chosen, "method": METHOD, **body})
+
+
+def _prediction(made: Prediction) -> dict[str, Any]:
+    return {
         "made_at": iso(made.made_at_ns),
         "phase": made.phase,
-        "method": METHOD,
         "points": [_point(point) for point in made.points],
         "landing": None if made.landing is None else _point(made.landing),
+        "none_because": None,
     }
-    return plain_json(body)
+
+
+def _nothing(track: list[TrackPoint]) -> dict[str, Any]:
+    phase = track[-1].phase if track else None
+    because = {Phase.LANDED: "it has landed", Phase.PRELAUNCH: "it has not been launched yet"}
+    return {
+        "made_at": None,
+        "phase": phase,
+        "points": [],
+        "landing": None,
+        "none_because": because.get(Phase(phase) if phase else Phase.FLOAT, TOO_LITTLE),
+    }
 
 
 def _point(point: Predicted) -> dict[str, Any]:

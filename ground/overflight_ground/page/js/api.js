@@ -37,6 +37,9 @@ export function get(path, parameters = {}, options = {}) {
   return ask(url(path, parameters, options.base ?? root), { signal: options.signal });
 }
 
+/** GET one of the page's own JSON files. */
+export const getFile = (path) => ask(path, {});
+
 /** POST, with an optional body; answers JSON or null. */
 export function post(path, body = null, type = "application/json", base = root) {
   return ask(`${base}/${path}`, { method: "POST", body, headers: body === null ? {} : { "Content-Type": type } });
@@ -51,7 +54,13 @@ async function ask(address, options) {
     throw new Trouble("The ground does not answer.");
   }
   if (!response.ok) throw new Trouble(await sentence(response), response.status);
-  return response.status === 204 ? null : response.json();
+  if (response.status === 204) return null;
+  try {
+    return await response.json();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Trouble("The ground's answer was cut off."); // it ended, or the connection did, half way
+  }
 }
 
 async function sentence(response) {

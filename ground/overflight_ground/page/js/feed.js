@@ -45,7 +45,7 @@ async function slowly() {
 /** Load again all that is on show; tracks only from where they end. */
 export async function refresh() {
   loading ??= (async () => {
-    await loadPayloads();
+    await Promise.all([loadPayloads(), model.tracks.size || loadOverviews()]);
     choosePayload();
     if (view.payload) await loadTrack(view.payload, true); // the map first
     await Promise.all([loadHealth(), loadAlerts(), loadArrivals(), loadTimeline(), loadSelected(), loadAreas(), loadFlights()]);
@@ -216,9 +216,14 @@ async function loadTrack(name, chosen) {
 }
 
 async function fetchTrack(track, payload, chosen) {
-  if (!track.loaded) track.loaded = await rows(track, "overview", { points: OVERVIEW_POINTS[chosen ? "chosen" : "other"] });
+  const whole = chosen && !track.complete && wantsWhole(payload);
+  const points = OVERVIEW_POINTS[chosen ? "chosen" : "other"];
+  if (!track.loaded || (chosen && !whole && track.asked < points)) {
+    track.loaded = (await rows(track, "overview", { points }, track.loaded)) || track.loaded;
+    track.asked = points;
+  }
   if (!track.loaded) return;
-  if (chosen && !track.complete && wantsWhole(payload)) {
+  if (whole) {
     track.complete = await rows(track, "track", {}, true);
   } else if (track.stale) {
     await rows(track, "track", { since: new Date(track.lastTime - OVERLAP_MS).toISOString() });
@@ -229,8 +234,7 @@ async function fetchTrack(track, payload, chosen) {
 
 async function rows(track, path, parameters, replace = false) {
   return load("map", `payloads/${track.payload}/${path}`, { flight: track.flight, ...parameters }, (answer) => {
-    const at = Object.fromEntries(answer.columns.map((column, index) => [column, index]));
-    const points = answer.rows.map((row) => [row[at.measured_at_ms], row[at.lat_deg], row[at.lon_deg], row[at.alt_msl_m], row[at.speed_mps], row[at.climb_mps]]);
+    const points = pointsOf(answer.columns, answer.rows);
     const since = replace ? [...track.points()].filter((point) => point[0] > (points.at(-1)?.[0] ?? -Infinity)) : [];
     if (replace) track.clear();
     track.add(points);
@@ -238,6 +242,24 @@ async function rows(track, path, parameters, replace = false) {
     touch("tracks map");
   });
 }
+
+function pointsOf(columns, rows_) {
+  const order = ["measured_at_ms", "lat_deg", "lon_deg", "alt_msl_m", "speed_mps", "climb_mps"].map((name) => columns.indexOf(name));
+  return rows_.map((row) => order.map((index) => row[index]));
+}
+
+/** The fleet at a glance, in one request: what the first picture shows. */
+const loadOverviews = () =>
+  load("map", "overviews", {}, ({ columns, points, tracks }) => {
+    for (const { payload, flight, rows: found } of tracks) {
+      const other = payload === view.payload && view.flight && view.flight !== flight; // the link names another flight
+      if (other || (model.tracks.get(payload)?.flight ?? flight) !== flight) continue; // or the stream knows a newer one
+      const track = trackOf(payload, flight);
+      track.add(pointsOf(columns, found));
+      Object.assign(track, { loaded: true, asked: points });
+    }
+    touch("tracks map");
+  });
 
 /** The track of this flight; one of another flight is put aside. */
 export function trackOf(name, flight) {

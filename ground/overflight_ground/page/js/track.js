@@ -40,6 +40,7 @@ export class Track {
     this.payload = payload;
     this.flight = flight;
     this.loaded = false; // at least an overview of what is stored
+    this.asked = 0; // so many points of it
     this.complete = false; // every point that is stored
     this.version = 0;
     this.clear();

@@ -2,7 +2,7 @@
 
 import { geoCircle, geoGraticule, geoPath } from "../../vendor/d3-geo.js";
 import feature from "../../vendor/topojson/feature.js";
-import { Trouble } from "../api.js";
+import { getFile } from "../api.js";
 import { colour } from "../dom.js";
 import { isLight } from "../settings.js";
 import { RAD, subsolar, vector, wrap } from "./sphere.js";
@@ -12,9 +12,7 @@ const maps = {};
 
 /** Load one of the two maps; `fine` is asked for only once the page stands. */
 export async function loadLand(detail) {
-  const response = await fetch(FILES[detail]);
-  if (!response.ok) throw new Trouble("The base map is missing from this installation.");
-  const topology = await response.json();
+  const topology = await getFile(FILES[detail]);
   maps[detail] = {
     land: pieces(feature(topology, topology.objects.land)),
     lakes: pieces(feature(topology, topology.objects.lakes)),

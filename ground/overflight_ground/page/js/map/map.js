@@ -1,5 +1,6 @@
 /** The map: three stacked canvases (land, tracks, marks), drawn when something changed, never else. */
 
+import { Trouble } from "../api.js";
 import { button, colour, h, say } from "../dom.js";
 import { model, selected, selectedTrack, toggleLayer, view } from "../model.js";
 import { on, touch } from "../signals.js";
@@ -14,6 +15,7 @@ import { traceTrack, trackColour } from "./tracks.js";
 import { zoomToFit } from "./fit.js";
 
 const REST_MS = 180; // the fine map is drawn once the view has been still so long
+const FINE_MS = 900;
 const SUN_STEP_MS = 60_000;
 const CROWD = 20; // tracks: more than these are drawn fainter
 
@@ -47,7 +49,26 @@ export function buildMap(element) {
   } else if (eye.kind === "flat") eye.look(0, PACIFIC);
   on("map settings layers cursor measure", () => draw());
   on("time", () => draw());
-  loadLand("coarse").then(() => redraw()).then(() => setTimeout(() => loadLand("fine").then(redraw), 900));
+  on("stream", askForLand);
+  askForLand();
+}
+
+let asking = false;
+
+/** Fetch the base map, and its fine form once the page stands; again with the next connection where that failed. */
+async function askForLand() {
+  if (asking || hasLand("fine")) return;
+  asking = true;
+  try {
+    if (!hasLand("coarse")) await loadLand("coarse");
+    redraw();
+    await new Promise((done) => setTimeout(done, FINE_MS));
+    await loadLand("fine");
+    redraw();
+  } catch (error) {
+    if (!(error instanceof Trouble)) throw error;
+  }
+  asking = false;
 }
 
 export const frameCount = () => frames;

@@ -1,4 +1,4 @@
-/** The header: brand, live or replay, how the ground is, alerts, preferences. */
+/** The header after the brand: live or replay, how the ground is, alerts, preferences. */
 
 import { button, h, icon, say } from "../dom.js";
 import { activeAlerts, model } from "../model.js";
@@ -17,7 +17,6 @@ export function buildTop(root) {
   const alerts = h("button", { type: "button", class: "chip quiet", id: "alert-count", title: "Alerts", onclick: () => showAlerts() });
   const preferences = ["clock", "units", "theme"].map((name) => button(name, { class: "plain preference", onclick: () => cycle(name) }));
   root.append(
-    h("h1", { class: "brand" }, h("img", { src: "icon.svg", alt: "", width: 20, height: 20 }), "Overflight"),
     mode, context, simulated, h("span", { class: "spacer" }), link, alerts, ...preferences,
     button("Keys", { key: "?", class: "plain help-button", onclick: toggleHelp }, h("kbd", {}, "?")),
   );
