@@ -14,7 +14,7 @@ from overflight_contract.mqtt import Framed, Framer, Oversize, Piece, RemoteProt
 from overflight_contract.mqtt.begun import begun_at, check_begun
 from overflight_contract.session import MASKED, Direction, Verdict, mask_credentials
 from overflight_relay.answers import farewell, unavailable
-from overflight_relay.effects import FIRST, LAST, MADE_HERE, MIDDLE, WHOLE, Effects
+from overflight_relay.effects import FIRST, LAST, MADE_HERE, MIDDLE, WHOLE, Effects, PlainRun
 from overflight_relay.judge import Judge, Ruling
 from overflight_relay.quick import (
     FIRST_BYTES,
@@ -204,7 +204,7 @@ class Conversation:
         return check(data)
 
     def _take(self, run: Run, direction: Direction, now_ns: int, effects: Effects) -> None:
-        known, number, ok = self.judge.known, self.number, Verdict.OK
+        known = self.judge.known
         if direction is Direction.UP:
             known.sent.update(run.packet_ids)
             known.published += len(run.packets)
@@ -214,9 +214,7 @@ class Conversation:
         effects.bytes = run.used
         effects.packets = len(run.packets)
         effects.forward.extend(run.packets)
-        effects.records.extend(
-            [(now_ns, number, direction, ok, "", packet, WHOLE) for packet in run.packets]
-        )
+        effects.records = PlainRun(now_ns, self.number, direction, run.packets, run.used)
 
     def _slowly(
         self, side: _Side, direction: Direction, data: bytes, now_ns: int, effects: Effects
@@ -347,7 +345,7 @@ class Conversation:
         if direction is Direction.UP and not self._keep_passwords:
             recorded = self._masked(data, part)
             part |= MASKED * (recorded != data)
-        effects.records.append((now_ns, number, direction, verdict, reason, recorded, part))
+        effects.add((now_ns, number, direction, verdict, reason, recorded, part))
         part &= LAST
         if verdict is Verdict.REFUSED:
             effects.refused += part < MIDDLE
@@ -372,7 +370,7 @@ class Conversation:
 
     def _reply(self, reply: bytes, back: Direction, now_ns: int, effects: Effects) -> None:
         effects.replies.append(reply)
-        effects.records.append((now_ns, self.number, back, Verdict.OK, MADE_HERE, reply, WHOLE))
+        effects.add((now_ns, self.number, back, Verdict.OK, MADE_HERE, reply, WHOLE))
 
 
 def _bytes_of(item: Framed) -> bytes:

@@ -155,7 +155,9 @@ class Crossing:
         if effects.ends:
             self.end("relay", effects.ends)
 
-    def _forward(self, records: list[Record], packets: Sequence[bytes], queue: LinkQueue) -> bool:
+    def _forward(
+        self, records: Sequence[Record], packets: Sequence[bytes], queue: LinkQueue
+    ) -> bool:
         """Write to the session what came, then send on what may go on; last, tell who watches.
 
         Returns whether the relay goes on: it stops where the session can't be written.

@@ -21,7 +21,7 @@ from overflight_contract.session import (
     SessionPacket,
     Verdict,
 )
-from overflight_relay.effects import Record
+from overflight_relay.effects import PlainRun, Record
 from overflight_relay.tap import Event
 
 _TICK_S = 0.05
@@ -208,8 +208,10 @@ class Hub:
 
 def _rough_size(records: Sequence[Record]) -> int:
     """Estimate the bytes of a batch, in constant time."""
-    if len(records) < 2:
-        return sum([len(record[5]) for record in records])
+    if type(records) is PlainRun:
+        return records.bytes
+    if len(records) == 1:
+        return len(records[0][5])
     return sum([len(record[5]) for record in records[:16]]) * len(records) // min(16, len(records))
 
 

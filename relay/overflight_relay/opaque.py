@@ -90,7 +90,7 @@ class SealedConversation:
         if direction is Direction.UP and not self._records:
             self._name = server_name(record)
         self._records += 1
-        effects.records.append((now_ns, self.number, direction, Verdict.OK, "", record, WHOLE))
+        effects.add((now_ns, self.number, direction, Verdict.OK, "", record, WHOLE))
         effects.forward.append(record)
         effects.bytes += len(record)
         effects.packets += 1
@@ -100,7 +100,7 @@ class SealedConversation:
         self._broken[direction] = reason
         self._records += 1
         verdict = Verdict.REFUSED if self._enforce else Verdict.MARKED
-        effects.records.append((now_ns, self.number, direction, verdict, reason, data, WHOLE))
+        effects.add((now_ns, self.number, direction, verdict, reason, data, WHOLE))
         if self._enforce:
             effects.refused += 1
             effects.ends = reason

@@ -44,15 +44,15 @@ class Tap:
         self._last_ns = now_ns
         return now_ns
 
-    def record(self, records: list[Record]) -> None:
+    def record(self, records: Sequence[Record]) -> None:
         """Write packets to the session; they may go on then. Raises `CaptureError`."""
         if self._writer is not None:
             try:
-                self._writer.write_packets(records)
+                self._writer.write_packets(list(records))
             except OSError as error:
                 raise _capture_error(error) from error
 
-    def tell(self, records: list[Record]) -> None:
+    def tell(self, records: Sequence[Record]) -> None:
         """Tell the listeners of packets that are recorded, once they have gone on."""
         self.packets_written += len(records)
         for listener in self._listeners:
