@@ -26,6 +26,7 @@ from overflight_relay.hub import Hub
 from overflight_relay.link.model import Profile
 from overflight_relay.link.profiles import load_profile, named_profiles, profile_from
 from overflight_relay.metrics import render
+from overflight_relay.notable import MOST_KEPT
 from overflight_relay.rules import all_rules
 from overflight_relay.server import RelayServer
 
@@ -196,13 +197,16 @@ def _tap(app: FastAPI, hub: Hub) -> None:
         filter: Annotated[str, Query(description="as of overflight watch")] = "",  # noqa: A002
         tail: Annotated[int, Query(ge=0, le=_MOST_TAIL)] = 0,
         whole: Annotated[bool, Query(description="all bytes of each packet, not 4096")] = False,
+        notable: Annotated[
+            int, Query(ge=0, le=MOST_KEPT, description="earlier ones, refused or marked")
+        ] = 0,
     ) -> StreamingResponse:
         """Stream the packets as they cross (server-sent events)."""
         try:
             wanted = compile_filter(filter) if filter.strip() else None
         except InputError as error:
             raise HTTPException(422, str(error)) from error
-        watcher = hub.subscribe(wanted, tail, whole=whole)
+        watcher = hub.subscribe(wanted, tail, whole=whole, notable=notable)
 
         async def stream() -> AsyncIterator[bytes]:
             try:

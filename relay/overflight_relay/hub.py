@@ -22,6 +22,7 @@ from overflight_contract.session import (
     Verdict,
 )
 from overflight_relay.effects import PlainRun, Record
+from overflight_relay.notable import Notable
 from overflight_relay.tap import Event
 
 _TICK_S = 0.05
@@ -92,6 +93,7 @@ class Hub:
         self._missed = 0
         self._recent: collections.deque[tuple[int, Sequence[Record]]] = collections.deque()
         self._recent_packets = self._recent_bytes = 0
+        self._notable = Notable()
         self._sequence = first_sequence
 
     # -- from the tap ---------------------------------------------------------------------------
@@ -142,7 +144,8 @@ class Hub:
         while len(self._recent) > 1 and (
             self._recent_packets > _RECENT_PACKETS or self._recent_bytes > _RECENT_BYTES
         ):
-            _, old = self._recent.popleft()
+            number, old = self._recent.popleft()
+            self._notable.take(number, old)
             self._recent_packets -= len(old)
             self._recent_bytes -= _rough_size(old)
 
@@ -153,15 +156,28 @@ class Hub:
         """How many watch."""
         return len(self._watchers)
 
-    def subscribe(self, wanted: Predicate | None, tail: int = 0, *, whole: bool = False) -> Watcher:
-        """Add a watcher; it begins with the last `tail` packets that it wants."""
+    def subscribe(
+        self, wanted: Predicate | None, tail: int = 0, *, whole: bool = False, notable: int = 0
+    ) -> Watcher:
+        """Add a watcher; it begins with the last `tail` packets that it wants.
+
+        Of the packets before, `notable` that were refused or marked come first; where it wants
+        only some, they are among the `tail` anyhow.
+        """
         watcher = Watcher(wanted, whole=whole)
         if tail > 0:
-            views = [self._dissector.view(_packet(*entry)) for entry in self._last()]
-            chosen = [view for view in views if wanted is None or wanted(view)][-tail:]
-            watcher.offer(chosen, 0)
+            earlier = self._chosen(self._notable.last(), wanted)
+            recent = self._chosen(self._last(), wanted)[-tail:]
+            room = max(notable, tail - len(recent) if wanted is not None else 0)
+            watcher.offer((earlier[-room:] if room else []) + recent, 0)
         self._watchers.add(watcher)
         return watcher
+
+    def _chosen(
+        self, entries: Sequence[tuple[int, Record]], wanted: Predicate | None
+    ) -> list[PacketView]:
+        views = [self._dissector.view(_packet(*entry)) for entry in entries]
+        return [view for view in views if wanted is None or wanted(view)]
 
     def unsubscribe(self, watcher: Watcher) -> None:
         """Remove a watcher."""

@@ -184,3 +184,36 @@ async def test_refused_packets_are_shown_first_when_there_are_too_many():
         if name == "packets":
             assert json.loads(told)[-1]["verdict"] == "refused"
             break
+
+
+async def told(watcher):
+    name, data = await anext(watcher.events(idle_s=0.05))
+    assert name == "packets"
+    return json.loads(data)
+
+
+async def test_who_begins_to_watch_later_still_gets_what_was_refused():
+    hub = Hub()
+    data = encode(Publish(topic="t", payload=b"x"), V311)
+    for n in range(700):
+        hub.packets([record(n, data, Verdict.REFUSED, f"topic: {n}")])
+    for n in range(700, 10_000):
+        hub.packets([record(n, data)])
+    refused = await told(hub.subscribe(lambda view: view.verdict == "refused", tail=20))
+    assert [view["reason"] for view in refused] == [f"topic: {n}" for n in range(680, 700)]
+    assert [view["sequence"] for view in refused] == list(range(680, 700))
+    everything = await told(hub.subscribe(None, tail=20))
+    assert [view["sequence"] for view in everything] == list(range(9_980, 10_000))
+    both = await told(hub.subscribe(None, tail=20, notable=500))
+    assert [view["sequence"] for view in both] == [*range(200, 700), *range(9_980, 10_000)]
+
+
+async def test_what_is_kept_of_them_is_bounded_in_bytes():
+    hub = Hub()
+    data = encode(Publish(topic="t", payload=bytes(1 << 20)), V311)
+    for n in range(20):
+        hub.packets([record(n, data, Verdict.MARKED, "size: large")])
+    for n in range(20, 5_000):
+        hub.packets([record(n, b"\xc0\0")])
+    kept = await told(hub.subscribe(lambda view: view.verdict == "marked", tail=20))
+    assert [view["sequence"] for view in kept] == [17, 18, 19]
