@@ -321,11 +321,11 @@ def latency_ms(port: int, folder: Path, per_s: int, seconds: float, packets: lis
 
 
 def sqlite_limit(folder: Path, count: int) -> float:
-    """Plain sqlite3, rows ready in memory, batches of 1000, synchronous FULL."""
-    from overflight_ground.ingest.intake import message_row
+    """Plain sqlite3, rows ready in memory, our tables and statement, batches of 1024, FULL."""
     from overflight_ground.ingest.judge import Accepted, Arrival, judge
+    from overflight_ground.ingest.rows import message_row
     from overflight_ground.store import Store
-    from overflight_ground.store.writing import MESSAGE_COLUMNS
+    from overflight_ground.store.inserting import insert_sqlite
 
     file = folder / "limit.sqlite"
     Store.open(str(file)).close()
@@ -335,14 +335,13 @@ def sqlite_limit(folder: Path, count: int) -> float:
         topic = topic_for(PAYLOAD, m.kind_of(body)).encode()
         judged = judge(Arrival(topic, m.encode(body), 1, False, False, 1))
         assert isinstance(judged, Accepted)
-        rows.append(message_row(seq, judged, 1, None))
+        rows.append(message_row(seq, judged, None))
     connection = sqlite3.connect(file)
     connection.execute("PRAGMA synchronous=FULL")
-    marks = ",".join("?" * len(MESSAGE_COLUMNS))
-    sql = f"INSERT INTO messages VALUES ({marks}) ON CONFLICT DO NOTHING"
+    cursor = connection.cursor()
     begin = time.perf_counter()
-    for start in range(0, count, 1000):
-        connection.executemany(sql, rows[start : start + 1000])
+    for start in range(0, count, 1024):
+        insert_sqlite(cursor, rows[start : start + 1024], 1)
         connection.commit()
     return count / (time.perf_counter() - begin)
 

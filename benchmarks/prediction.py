@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import math
 from pathlib import Path
 
 from overflight_contract.formats import TrackPoint
@@ -35,12 +34,12 @@ def load(file: Path) -> list[TrackPoint]:
 def errors(track: list[TrackPoint]) -> list[tuple[str, float, float, float]]:
     """Return (phase, seconds ahead, error, radius) of each prediction."""
     end, found = track[-1], []
-    there = Place(0, math.radians(end.lat_deg or 0), math.radians(end.lon_deg or 0))
+    there = Place(0, end.lat_deg or 0, end.lon_deg or 0)
     for count in range(20, len(track) - 2, max(1, len(track) // 60)):
         made = predict(track[:count])
         if made is None or made.landing is None or made.phase == "float":
             continue
-        here = Place(0, math.radians(made.landing.lat_deg), math.radians(made.landing.lon_deg))
+        here = Place(0, made.landing.lat_deg, made.landing.lon_deg)
         ahead_s = (end.measured_at_ns - track[count - 1].measured_at_ns) / 1e9
         found.append((made.phase, ahead_s, distance_m(here, there), made.landing.radius_m))
     return found

@@ -15,8 +15,10 @@ from typing import Any, Final
 
 from overflight_contract.messages import Navigation, Phase, Position
 from overflight_contract.times import NS_PER_S, iso
+from overflight_contract.topics import Kind
 from overflight_ground.ingest.flights import FlightRow
 from overflight_ground.ingest.intake import Outcome, Stored
+from overflight_ground.ingest.judge import Accepted
 from overflight_ground.ingest.plausible import believable
 
 LATE_RHYTHMS: Final = 4.0
@@ -24,6 +26,7 @@ LATE_S: Final = 5.0
 STALE_RHYTHMS: Final = 20.0
 STALE_S: Final = 60.0
 _ARRIVALS: Final = 24
+_POSITION: Final = Kind.POSITION  # looking it up in the enumeration takes longer than comparing
 
 
 @dataclass(slots=True)
@@ -111,9 +114,8 @@ class Live:
         for row in outcome.flights.values():
             self._row(row)
         self.strays += sum(1 for item in outcome.quarantined if item.seq is None)
-        for stored in outcome.stored:
-            self._stored(stored)
         if outcome.stored:
+            self._stored(outcome.stored)
             self.last_id = outcome.stored[-1].id
 
     def totals(self) -> dict[str, int]:
@@ -145,16 +147,33 @@ class Live:
                 row.payload, row.flight, row, arrivals_ns=arrivals
             )
 
-    def _stored(self, stored: Stored) -> None:
-        item = stored.accepted
-        live = self.payloads[item.payload]
-        received_at_ns = item.arrival.received_at_ns
-        if not live.arrivals_ns or live.arrivals_ns[-1] != received_at_ns:
-            live.arrivals_ns.append(received_at_ns)
-        message = item.message
-        if message.flight != live.flight or not believable(stored.suspect):
-            return
-        at_ns = item.measured_at_ns
+    def _stored(self, stored: Iterable[Stored]) -> None:
+        """Move each payload on to its newest messages; only those that stay are looked at whole."""
+        fixes: dict[str, Accepted] = {}
+        motions: dict[str, Accepted] = {}
+        arrived: tuple[str, int] | None = None
+        for _, item, suspect in stored:
+            arrival, payload, kind, _, message, at_ns = item
+            if arrived != (payload, arrival.received_at_ns):
+                arrived = payload, arrival.received_at_ns
+                self._arrived(*arrived)
+            newest = fixes if kind is _POSITION else motions
+            known = newest.get(payload)
+            if known is not None and at_ns < known.measured_at_ns:
+                continue
+            if message.flight == self.payloads[payload].flight and believable(suspect):
+                newest[payload] = item
+        for item in (*fixes.values(), *motions.values()):
+            self._move(item)
+
+    def _arrived(self, payload: str, received_at_ns: int) -> None:
+        arrivals_ns = self.payloads[payload].arrivals_ns
+        if not arrivals_ns or arrivals_ns[-1] != received_at_ns:
+            arrivals_ns.append(received_at_ns)
+
+    def _move(self, item: Accepted) -> None:
+        """Show `item` unless what is shown is newer."""
+        live, at_ns, message = self.payloads[item.payload], item.measured_at_ns, item.message
         if isinstance(message, Position):
             if live.fix is None or at_ns >= live.fix.measured_at_ns:
                 live.fix = position_fix(message, at_ns)

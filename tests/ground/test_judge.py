@@ -1,10 +1,11 @@
 """What is accepted, what goes to quarantine and under which identity."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from overflight_ground.ingest.judge import Accepted, Arrival, Rejected, judge
+from overflight_contract.messages import Fix
+from overflight_ground.ingest.judge import Accepted, Arrival, Rejected, judge, judge_all
 
 FLIGHT = b"20230128T060000Z-7f3a"
 
@@ -76,3 +77,38 @@ def test_a_message_cut_short_is_rejected_for_its_size() -> None:
 def test_never_raises(topic: bytes, raw: bytes) -> None:
     judge(arrived(topic, raw))
     judge(arrived(b"overflight/1/A/position", raw))
+
+
+def same(short, long) -> bool:
+    """Whether the short way found what the long way found."""
+    if not isinstance(long, Accepted):
+        return short == long
+    fields = long.message.__struct_fields__
+    return short._replace(message=None) == long._replace(message=None) and all(
+        getattr(short.message, name) == getattr(long.message, name) for name in fields
+    )
+
+
+def test_a_batch_is_judged_as_each_of_it(arrival, position, navigation) -> None:
+    good = [arrival(position(1)), arrival(navigation(2)), arrival(position(3, held_from=3))]
+    no_fix = arrival(position(4, lat_deg=None, lon_deg=None, fix=Fix.NONE))
+    held = good[0]._replace(raw=good[0].raw.replace(b'"held_from":1', b'"held_from":2'))
+    spaced = good[0]._replace(raw=good[0].raw.replace(b":", b": ", 1))
+    cut = good[0]._replace(size=900)
+    swapped = good[0]._replace(topic=good[1].topic)
+    receipt = arrived(b"overflight/1/A/receipt", b'{"flight":"' + FLIGHT + b'","through":7}')
+    strays = [arrived(b"x", b""), arrived(b"overflight/1/\xff/position", b"")]
+    batch = [*good, no_fix, held, spaced, cut, swapped, receipt, *strays]
+    judged = judge_all(batch)
+    assert [type(one) for one in judged[:4]] == [Accepted] * 4
+    assert all(same(short, judge(one)) for short, one in zip(judged, batch, strict=True))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(at=st.integers(0, 400), byte=st.integers(0, 255))
+def test_with_any_byte_changed_both_ways_agree(arrival, position, at, byte) -> None:
+    good = arrival(position(1))
+    raw = bytearray(good.raw)
+    raw[at % len(raw)] = byte
+    changed = good._replace(raw=bytes(raw))
+    assert same(judge_all([changed])[0], judge(changed))

@@ -3,10 +3,15 @@
 import datetime as dt
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from overflight_contract.messages import Fix
 from overflight_contract.times import to_ns
-from overflight_ground.ingest.plausible import Clock, Track, marks
+from overflight_ground.ingest.judge import judge
+from overflight_ground.ingest.plausible import Clock, Track, marks, marks_of
+
+START = dt.datetime(2023, 1, 28, 6, tzinfo=dt.UTC)
 
 
 def mark(message, track=None, clock=Clock.DATA, received=None):
@@ -80,3 +85,34 @@ def test_by_the_datas_clock_a_flight_begins_with_its_id(navigation) -> None:
     assert mark(early) == "past"
     late = navigation(1, measured_at=dt.datetime(2025, 1, 1, tzinfo=dt.UTC))
     assert mark(late) == "future"
+
+
+STEPS = st.tuples(
+    st.sampled_from(["on", "on", "on", "leap", "zero", "none", "few", "late", "future", "motion"]),
+    st.floats(-0.01, 0.01),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(steps=st.lists(STEPS, min_size=1, max_size=30), cut=st.integers(1, 10))
+def test_many_at_once_are_marked_as_one_by_one(arrival, position, navigation, steps, cut) -> None:
+    made = {
+        "on": lambda n, off: position(n, lat_deg=round(50 + off, 5)),
+        "leap": lambda n, off: position(n, lat_deg=round(-40 + off, 5)),
+        "zero": lambda n, _off: position(n, lat_deg=0.0, lon_deg=0.0),
+        "none": lambda n, _off: position(n, lat_deg=None, lon_deg=None, fix=Fix.NONE),
+        "few": lambda n, _off: position(n, sats=3),
+        "late": lambda n, _off: position(n, measured_at=START + dt.timedelta(minutes=n - 20)),
+        "future": lambda n, _off: position(n, measured_at=START + dt.timedelta(days=500)),
+        "motion": lambda n, _off: navigation(n),
+    }
+    items = [judge(arrival(made[kind](n, off))) for n, (kind, off) in enumerate(steps, 1)]
+    alone, together = Track(), Track()
+    expected = [mark(item.message, alone) for item in items]
+    found = []
+    for start in range(0, len(items), cut):
+        batch = items[start : start + cut]
+        by_id = marks_of(batch, [item.measured_at_ns for item in batch], together, Clock.DATA)
+        found += [by_id.get(id(item)) for item in batch]
+    assert found == expected
+    assert together == alone

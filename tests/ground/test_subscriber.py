@@ -234,3 +234,10 @@ def test_addresses(text, expected) -> None:
 def test_what_is_no_address(text) -> None:
     with pytest.raises(InputError):
         parse_broker(text)
+
+
+@pytest.mark.parametrize("version", [Version.V311, Version.V5])
+def test_many_acknowledgements_are_as_encoded_one_by_one(version) -> None:
+    ids = [1, 2, 255, 256, 65_535]
+    expected = b"".join(encode(PubAck(packet_id=number), version) for number in ids)
+    assert link_module.pubacks(ids) == expected

@@ -89,3 +89,16 @@ def test_memory_goes_with_gaps_not_with_messages() -> None:
     mark.add(1)
     assert mark.through == 100_000
     assert not mark._starts
+
+
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=8), st.integers(0, 5), st.booleans())
+def test_a_run_counts_as_one_by_one_or_not_at_all(seqs, through, gap) -> None:
+    pending = [through + 3] if gap else []
+    one_by_one, at_once = Watermark(through, pending=pending), Watermark(through, pending=pending)
+    before = (at_once.through, at_once.newest)
+    if at_once.take_run(seqs):
+        assert all(one_by_one.take(seq) for seq in seqs)
+        assert (at_once.through, at_once.newest) == (one_by_one.through, one_by_one.newest)
+    else:
+        assert (at_once.through, at_once.newest) == before
+        assert seqs != list(range(through + 1, through + 1 + len(seqs))) or gap

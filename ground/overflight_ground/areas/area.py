@@ -49,14 +49,14 @@ class Area:
     def distance_m(self, lat_deg: float, lon_deg: float) -> float:
         """Return the distance to the area, 0 inside; within a few per cent near by."""
         best = math.inf
-        here = Place(0, math.radians(lat_deg), math.radians(lon_deg))
+        here = Place(0, lat_deg, lon_deg)
         for polygon in self.polygons:
             for turn in TURNS:
                 point = Point(lon_deg + turn, lat_deg)
                 if polygon.covers(point):
                     return 0.0
                 nearest, _ = nearest_points(polygon, point)
-                there = Place(0, math.radians(nearest.y), math.radians(nearest.x))
+                there = Place(0, nearest.y, nearest.x)
                 best = min(best, distance_m(here, there))
         return best
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -84,7 +83,8 @@ class FlightBook:
     def load(self, writer: BatchWriter) -> None:
         """Read everything anew."""
         self.flights.clear()
-        for row in writer.load_flights():
+        for values in writer.load_flights():
+            row = FlightRow(*values)
             state = FlightState(
                 payload=row.payload,
                 flight=row.flight,
@@ -114,5 +114,5 @@ def _track(writer: BatchWriter, payload: str, flight: str) -> Track:
     if newest is None:
         return Track()
     at_ns, lat_deg, lon_deg = newest
-    place = Place(at_ns, math.radians(lat_deg), math.radians(lon_deg))
+    place = Place(at_ns, lat_deg, lon_deg)
     return Track(newest=place, latest_arrived=place)

@@ -9,17 +9,17 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from itertools import repeat
+from typing import Final, NamedTuple
 
-from sqlalchemy.exc import IntegrityError
-
-from overflight_contract.messages import Position
 from overflight_ground.ingest.flights import FlightBook, FlightKey, FlightRow, FlightState
-from overflight_ground.ingest.judge import Accepted, Arrival, Rejected, judge
-from overflight_ground.ingest.plausible import Clock, marks
-from overflight_ground.store import Store, StoreUnavailableError
+from overflight_ground.ingest.judge import Accepted, Arrival, Judged, Rejected, judge_all, maker
+from overflight_ground.ingest.plausible import Clock, marks_of
+from overflight_ground.ingest.rows import message_row, quarantine_row
+from overflight_ground.store import ClashError, Store
 from overflight_ground.store.writing import BatchWriter, Key
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,9 @@ class Stored(NamedTuple):
     id: int
     accepted: Accepted
     suspect: str | None
+
+
+_stored: Final = maker(Stored)
 
 
 @dataclass(slots=True)
@@ -66,34 +69,31 @@ class Intake:
 
     def load(self) -> list[FlightRow]:
         """Read the flights and return them; raises `StoreUnavailableError`."""
-        with self._store.writing() as connection:
+        with self._store.batch() as cursor:
             self._me = uuid.uuid4().hex
-            writer = BatchWriter(connection)
+            writer = BatchWriter(cursor, sqlite=self._store.sqlite)
             writer.take_turn(self._me)
             self.book.load(writer)
         return [state.row() for state in self.book.flights.values()]
 
     def commit(self, arrivals: Sequence[Arrival]) -> Outcome:
         """Store a batch; raises `StoreUnavailableError`, and then nothing of it is stored."""
-        judged = [judge(arrival) for arrival in arrivals]
+        judged = judge_all(arrivals)
         try:
             return self._commit(judged, distrust=False)
-        except IntegrityError:
+        except ClashError:
             log.warning("the store held messages that memory did not know of; looking each up")
             return self._commit(judged, distrust=True)
 
-    def _commit(self, judged: Sequence[Accepted | Rejected | None], *, distrust: bool) -> Outcome:
+    def _commit(self, judged: Sequence[Judged], *, distrust: bool) -> Outcome:
         try:
-            with self._store.writing() as connection:
-                writer = BatchWriter(connection)
+            with self._store.batch() as cursor:
+                writer = BatchWriter(cursor, sqlite=self._store.sqlite)
                 if not writer.take_turn(self._me) or distrust:
                     self.book.load(writer)
                 return _Batch(self, writer, distrust=distrust).run(judged)
-        except BaseException as error:
+        except BaseException:
             self._me = uuid.uuid4().hex  # what is in memory went ahead of the store
-            cause = error.__cause__
-            if isinstance(error, StoreUnavailableError) and isinstance(cause, IntegrityError):
-                raise cause from error
             raise
 
     @property
@@ -103,7 +103,7 @@ class Intake:
 
 
 class _Batch:
-    """The steps of one transaction, in order."""
+    """The steps of one transaction, in order. What can be is done for a flight at a time."""
 
     def __init__(self, intake: Intake, writer: BatchWriter, *, distrust: bool) -> None:
         self._flights = intake.book.flights
@@ -111,15 +111,14 @@ class _Batch:
         self._clock, self._simulated, self._now_ns = intake.settings
         self._distrust = distrust
         self._outcome = Outcome()
-        self._next_id = 0
         self._held: dict[FlightKey, int] = {}
         self._touched: dict[FlightKey, FlightState] = {}
 
-    def run(self, judged: Sequence[Accepted | Rejected | None]) -> Outcome:
+    def run(self, judged: Sequence[Judged]) -> Outcome:
         outcome = self._outcome
-        self._next_id = self._writer.next_id()
-        rejected = [item for item in judged if isinstance(item, Rejected)]
-        doubtful = self._fresh(judged)
+        accepted = [item for item in judged if type(item) is Accepted]
+        rejected = [item for item in judged if type(item) is Rejected]
+        doubtful = self._fresh(accepted)
         if doubtful:
             self._known(doubtful, rejected)
         for item in rejected:
@@ -135,24 +134,24 @@ class _Batch:
         self._writer.save_flights(list(outcome.flights.values()))
         return outcome
 
-    def _fresh(self, judged: Sequence[Accepted | Rejected | None]) -> list[Accepted]:
+    def _fresh(self, accepted: list[Accepted]) -> list[Accepted]:
         """Store what memory knows to be new; return what must be looked up."""
         doubtful: list[Accepted] = []
-        new: list[Accepted] = []
-        held, distrust = self._held, self._distrust
-        for item in judged:
-            if type(item) is not Accepted:
-                continue
-            message = item.message
-            key = (item.payload, message.flight)
-            state = self._state(key, item.arrival.received_at_ns)
-            if message.held_from > held.get(key, 1):
-                held[key] = message.held_from
-            if not distrust and state.watermark.take(message.seq):
-                new.append(item)
-            else:
-                doubtful.append(item)
-        self._store_all(new)
+        for key, items in _by_flight(accepted).items():
+            messages = [item.message for item in items]
+            received_at_ns = [item.arrival.received_at_ns for item in items]
+            state = self._state(key, received_at_ns[0])
+            state.last_received_at_ns = max(state.last_received_at_ns, *received_at_ns)
+            self._held[key] = max([message.held_from for message in messages])
+            if self._distrust:
+                doubtful += items
+            elif not state.watermark.take_run([message.seq for message in messages]):
+                take = state.watermark.take
+                doubtful += [item for item in items if not take(item.message.seq)]
+        if doubtful:
+            aside = set(map(id, doubtful))
+            accepted = [item for item in accepted if id(item) not in aside]
+        self._store(accepted)
         return doubtful
 
     def _known(self, doubtful: Sequence[Accepted], rejected: list[Rejected]) -> None:
@@ -178,29 +177,30 @@ class _Batch:
             if item.message.seq <= watermark.through and not self._writer.quarantined(key):
                 watermark.found()
             watermark.add(item.message.seq)
-        self._store_all(list(late.values()))
+        self._store(list(late.values()))
 
-    def _store_all(self, items: Sequence[Accepted]) -> None:
-        stored, rows = self._outcome.stored, []
-        clock, now_ns, next_id = self._clock, self._now_ns, self._next_id
-        for item in items:
-            message, arrival = item.message, item.arrival
-            state = self._flights[item.payload, message.flight]
-            suspect = marks(
-                message, item.measured_at_ns, arrival.received_at_ns, state.track, clock
-            )
-            state.messages += 1
-            state.bytes += len(arrival.raw)
-            at_ns = item.measured_at_ns
-            if state.first_at_ns is None or at_ns < state.first_at_ns:
-                state.first_at_ns = at_ns
-            if state.last_at_ns is None or at_ns > state.last_at_ns:
-                state.last_at_ns = at_ns
-            rows.append(message_row(next_id, item, now_ns, suspect))
-            stored.append(Stored(next_id, item, suspect))
-            next_id += 1
-        self._next_id = next_id
-        self._writer.insert_messages(rows)
+    def _store(self, items: Sequence[Accepted]) -> None:
+        """Store messages that are new, in their order."""
+        if not items:
+            return
+        suspects: dict[int, str] = {}
+        for key, those in _by_flight(items).items():
+            suspects |= self._count(self._flights[key], those)
+        marks = [suspects.get(id(item)) for item in items] if suspects else repeat(None)
+        first = self._writer.next_id()
+        found = list(zip(range(first, first + len(items)), items, marks, strict=False))
+        self._writer.insert_messages([message_row(*one) for one in found], self._now_ns)
+        self._outcome.stored += map(_stored, found)
+
+    def _count(self, state: FlightState, items: Sequence[Accepted]) -> dict[int, str]:
+        """Take new messages of one flight into its counters; return the marks of suspect ones."""
+        measured = [item.measured_at_ns for item in items]
+        first, last = state.first_at_ns, state.last_at_ns
+        state.first_at_ns = min(measured) if first is None else min(first, *measured)
+        state.last_at_ns = max(measured) if last is None else max(last, *measured)
+        state.messages += len(items)
+        state.bytes += sum([len(item.arrival.raw) for item in items])
+        return marks_of(items, measured, state.track, self._clock)
 
     def _quarantine(self, item: Rejected) -> None:
         arrival = item.arrival
@@ -213,21 +213,24 @@ class _Batch:
         if item.payload is None or item.flight is None or item.seq is None:
             return
         state = self._state((item.payload, item.flight), arrival.received_at_ns)
+        state.last_received_at_ns = max(state.last_received_at_ns, arrival.received_at_ns)
         state.watermark.add(item.seq)
         state.quarantined += new
 
     def _state(self, key: FlightKey, received_at_ns: int) -> FlightState:
-        touched = self._touched
-        state = touched.get(key)
+        state = self._touched.get(key) or self._flights.get(key)
         if state is None:
-            state = self._flights.get(key)
-            if state is None:
-                state = FlightState(*key, self._simulated, received_at_ns, received_at_ns)
-                self._flights[key] = state
-            touched[key] = state
-        if received_at_ns > state.last_received_at_ns:
-            state.last_received_at_ns = received_at_ns
+            state = FlightState(*key, self._simulated, received_at_ns, received_at_ns)
+            self._flights[key] = state
+        self._touched[key] = state
         return state
+
+
+def _by_flight(items: Iterable[Accepted]) -> dict[FlightKey, list[Accepted]]:
+    groups: dict[FlightKey, list[Accepted]] = defaultdict(list)
+    for item in items:
+        groups[item.payload, item.message.flight].append(item)
+    return groups
 
 
 def _conflict(item: Accepted) -> Rejected:
@@ -240,81 +243,4 @@ def _conflict(item: Accepted) -> Rejected:
         item.payload,
         message.flight,
         message.seq,
-    )
-
-
-def message_row(
-    row_id: int, item: Accepted, stored_at_ns: int, suspect: str | None
-) -> tuple[Any, ...]:
-    """Return a row of ``messages``, in the order of its columns."""
-    message, arrival = item.message, item.arrival
-    head = (
-        row_id,
-        item.payload,
-        message.flight,
-        message.seq,
-        item.kind._value_,
-        message.held_from,
-        item.measured_at_ns,
-        arrival.received_at_ns,
-        stored_at_ns,
-        item.topic,
-        arrival.qos,
-        arrival.retained,
-        arrival.dup,
-        arrival.raw,
-        suspect,
-    )
-    if isinstance(message, Position):
-        return (
-            *head,
-            message.lat_deg,
-            message.lon_deg,
-            message.alt_msl_m,
-            message.alt_hae_m,
-            message.fix._value_,
-            message.sats,
-            message.hdop,
-            *_NO_NAVIGATION,
-        )
-    waypoint = message.waypoint
-    return (
-        *head,
-        *_NO_POSITION,
-        message.track_deg,
-        message.speed_mps,
-        message.climb_mps,
-        message.phase._value_,
-        *(
-            (waypoint.number, waypoint.distance_m, waypoint.bearing_deg)
-            if waypoint is not None
-            else (None, None, None)
-        ),
-        message.cross_track_m,
-    )
-
-
-_NO_POSITION = (None,) * 7
-_NO_NAVIGATION = (None,) * 8
-
-
-def quarantine_row(digest: bytes, item: Rejected) -> tuple[Any, ...]:
-    """Return a row of ``quarantine`` without its id, in the order of its columns."""
-    arrival = item.arrival
-    return (
-        digest,
-        arrival.received_at_ns,
-        arrival.received_at_ns,
-        1,
-        item.topic.replace("\0", "�"),
-        item.payload,
-        item.flight,
-        item.seq,
-        item.reason,
-        item.detail.replace("\0", "�"),
-        arrival.qos,
-        arrival.retained,
-        arrival.dup,
-        max(arrival.size, len(arrival.raw)),
-        arrival.raw,
     )

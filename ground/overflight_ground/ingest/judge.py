@@ -8,23 +8,24 @@ not send a hopeless message for ever.
 from __future__ import annotations
 
 import functools
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final, NamedTuple, TypeVar, cast
 
 import msgspec
 
 from overflight_contract.errors import ContractError
-from overflight_contract.fastpath import looks_valid
 from overflight_contract.identity import is_flight, is_payload
 from overflight_contract.messages import (
     MAX_SEQ,
-    Navigation,
-    Position,
     Telemetry,
     decode_navigation,
     decode_position,
     decode_receipt,
 )
+from overflight_contract.times import to_ns
 from overflight_contract.topics import UPWARD, Kind, Topic, parse_topic
+from overflight_ground.ingest.known import SHORT_WAYS
 
 
 class Arrival(NamedTuple):
@@ -68,10 +69,59 @@ class _Identity(msgspec.Struct):
     seq: int
 
 
+Made = TypeVar("Made", bound=tuple[object, ...])
+
+
+def maker(kind: type[Made]) -> Callable[[tuple[object, ...]], Made]:
+    """Return what makes a named tuple as its ``_make`` does, without a call of Python."""
+    return cast("Callable[[tuple[object, ...]], Made]", partial(tuple.__new__, kind))
+
+
 _identity: Final = msgspec.json.Decoder(_Identity)
-_position: Final = msgspec.json.Decoder(Position)
-_navigation: Final = msgspec.json.Decoder(Navigation)
 _RETAINED_KEPT: Final = 4096
+Judged = Accepted | Rejected | None
+
+
+def judge_all(arrivals: Iterable[Arrival]) -> list[Judged]:
+    """Judge each of `arrivals` as `judge` does, canonical messages the short way."""
+    judged: list[Judged] = []
+    for arrival in arrivals:
+        topic, raw, _, _, _, _, _, size = arrival
+        way = _way(topic)
+        if way is not None:
+            payload, kind, text, fits, decode = way
+            if fits(raw) is not None and size <= len(raw):
+                message = decode(raw)
+                if message.held_from <= message.seq:
+                    at_ns = to_ns(message.measured_at)
+                    judged.append(_accepted((arrival, payload, kind, text, message, at_ns)))
+                    continue
+        judged.append(judge(arrival))
+    return judged
+
+
+_accepted: Final = maker(Accepted)
+
+
+class _Way(NamedTuple):
+    """What a topic says, and how its messages are judged quickly."""
+
+    payload: str
+    kind: Kind
+    topic: str
+    fits: Callable[[bytes], object]
+    decode: Callable[[bytes], Telemetry]
+
+
+@functools.lru_cache(maxsize=_RETAINED_KEPT)
+def _way(topic: bytes) -> _Way | None:
+    """Return the short way for `topic`; `None` where it is none of telemetry."""
+    try:
+        (payload, kind), text = _topic(topic)
+    except ContractError:
+        return None
+    way = SHORT_WAYS.get(kind)
+    return None if way is None else _Way(payload, kind, text, *way)
 
 
 def judge(arrival: Arrival) -> Accepted | Rejected | None:
@@ -88,20 +138,13 @@ def judge(arrival: Arrival) -> Accepted | Rejected | None:
         if kind is Kind.RECEIPT:
             decode_receipt(arrival.raw)
             return None
-        message = _decode(kind, arrival.raw)
+        position = kind is Kind.POSITION
+        message = (decode_position if position else decode_navigation)(arrival.raw)
     except ContractError as error:
         flight, seq = _identify(arrival.raw) if kind in UPWARD else (None, None)
         return Rejected(arrival, text, error.reason, str(error), topic.payload, flight, seq)
-    # whole milliseconds, so a float has them exactly
-    measured_at_ns = round(message.measured_at.timestamp() * 1000) * 1_000_000
+    measured_at_ns = to_ns(message.measured_at)
     return Accepted(arrival, topic.payload, kind, text, message, measured_at_ns)
-
-
-def _decode(kind: Kind, raw: bytes) -> Telemetry:
-    """Decode a message; one that the quick check knows to be canonical is not encoded again."""
-    if looks_valid(kind, raw):
-        return _position.decode(raw) if kind is Kind.POSITION else _navigation.decode(raw)
-    return decode_position(raw) if kind is Kind.POSITION else decode_navigation(raw)
 
 
 @functools.lru_cache(maxsize=_RETAINED_KEPT)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
+from array import array
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -31,13 +33,15 @@ from overflight_contract.mqtt import (
     split_publish,
 )
 from overflight_contract.mqtt.framing import Framed
-from overflight_ground.ingest.judge import Arrival
+from overflight_ground.ingest.judge import Arrival, maker
 
 log = logging.getLogger(__name__)
+_arrival: Final = maker(Arrival)
 
 READ_BYTES: Final = 256 * 1024
 MAX_PACKET: Final = 16 * 2**20
 OVERSIZE_KEPT: Final = 64 * 1024
+PUBACK_HEAD: Final = 0x4002
 _PUBLISH: Final = int(PacketType.PUBLISH)
 
 
@@ -135,7 +139,7 @@ class BrokerLink(asyncio.BufferedProtocol):
     def acknowledge(self, packet_ids: list[int]) -> None:
         """Send PUBACK for `packet_ids`; does nothing once the connection has ended."""
         if packet_ids and not self.closed.done():
-            self._write(b"".join(b"\x40\x02" + n.to_bytes(2, "big") for n in packet_ids))
+            self._write(pubacks(packet_ids))
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Publish a retained message with QoS 1; its PUBACK is not waited for."""
@@ -197,7 +201,9 @@ class BrokerLink(asyncio.BufferedProtocol):
             elif item[0] >> 4 == _PUBLISH:
                 qos, dup, retain, topic, packet_id, offset = split_publish(item, version)
                 arrivals.append(
-                    Arrival(topic, item[offset:], qos, retain, dup, received_at_ns, packet_id)
+                    _arrival(
+                        (topic, item[offset:], qos, retain, dup, received_at_ns, packet_id, -1)
+                    )
                 )
             else:
                 self._control(item)
@@ -236,6 +242,15 @@ class BrokerLink(asyncio.BufferedProtocol):
         else:
             self.ready.set_exception(refusal(ack.reason_code, self._version))
             self.end(f"refused with reason {ack.reason_code:#04x}")
+
+
+def pubacks(packet_ids: list[int]) -> bytes:
+    """Write a PUBACK for each of `packet_ids` (of four bytes in every version)."""
+    words = array("H", [PUBACK_HEAD]) * (2 * len(packet_ids))
+    words[1::2] = array("H", packet_ids)
+    if sys.byteorder == "little":
+        words.byteswap()
+    return words.tobytes()
 
 
 def _fail(waiting: asyncio.Future[Any], why: str) -> None:

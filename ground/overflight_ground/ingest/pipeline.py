@@ -38,6 +38,7 @@ class Chunk(NamedTuple):
 
     link: BrokerLink
     arrivals: list[Arrival]
+    size: int
 
 
 @dataclass(slots=True)
@@ -77,10 +78,11 @@ class Pipeline:
     def take(self, link: BrokerLink, arrivals: list[Arrival]) -> None:
         """Take what one socket read gave; stops the link when too much is waiting."""
         counters = self.counters
-        self._waiting.append(Chunk(link, arrivals))
+        size = sum([len(arrival.raw) for arrival in arrivals])
+        self._waiting.append(Chunk(link, arrivals, size))
         counters.received += len(arrivals)
         counters.waiting_messages += len(arrivals)
-        counters.waiting_bytes += sum([len(arrival.raw) for arrival in arrivals])
+        counters.waiting_bytes += size
         if counters.waiting_messages > HIGH_MESSAGES or counters.waiting_bytes > HIGH_BYTES:
             link.pause()
             self._paused.add(link)
@@ -127,7 +129,7 @@ class Pipeline:
                     chunk.link.acknowledge(
                         [a.packet_id for a in chunk.arrivals if a.packet_id is not None]
                     )
-                self._settle(arrivals, outcome)
+                self._settle(chunks, outcome)
 
     def _next_batch(self) -> list[Chunk]:
         chunks: list[Chunk] = []
@@ -165,14 +167,14 @@ class Pipeline:
             log.error("%s; nothing is acknowledged until it can be stored", error)
         self.trouble = str(error)
 
-    def _settle(self, arrivals: list[Arrival], outcome: Outcome) -> None:
+    def _settle(self, chunks: list[Chunk], outcome: Outcome) -> None:
         counters = self.counters
         counters.batches += 1
         counters.committed += len(outcome.stored)
         counters.duplicates += outcome.duplicates
         counters.quarantined += len(outcome.quarantined)
-        counters.waiting_messages -= len(arrivals)
-        counters.waiting_bytes -= sum([len(arrival.raw) for arrival in arrivals])
+        counters.waiting_messages -= sum([len(chunk.arrivals) for chunk in chunks])
+        counters.waiting_bytes -= sum([chunk.size for chunk in chunks])
         if (
             self._paused
             and counters.waiting_messages < HIGH_MESSAGES // 2

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from overflight_contract.messages import Fix, Navigation, Position, Telemetry
 from overflight_contract.times import NS_PER_S, to_ns
+from overflight_ground.ingest.judge import Accepted
 
 JET_MPS: Final = 340.0
 """Above any airliner over ground, well above any balloon (the fastest jet streams: 110 m/s)."""
@@ -36,6 +38,8 @@ ZERO_DEG: Final = 1e-3
 """Within about 100 m of 0/0: where receivers without a fix put themselves."""
 
 EARTH_M: Final = 6_371_008.8
+DEGREE_M: Final = EARTH_M * math.pi / 180
+LEAST_SATS: Final = 4
 
 
 class Clock(enum.StrEnum):
@@ -46,11 +50,11 @@ class Clock(enum.StrEnum):
 
 
 class Place(NamedTuple):
-    """Where and when, in radians and nanoseconds."""
+    """Where and when, in degrees and nanoseconds."""
 
     at_ns: int
-    lat: float
-    lon: float
+    lat_deg: float
+    lon_deg: float
 
 
 @dataclass(slots=True)
@@ -78,6 +82,54 @@ def marks(
     return where if found is None else f"{found},{where}"
 
 
+def marks_of(
+    items: Sequence[Accepted], measured_ns: Sequence[int], track: Track, clock: Clock
+) -> dict[int, str]:
+    """Return the marks of messages of one flight as `marks` finds them, by ``id`` of the item.
+
+    `measured_ns` says when each was measured. Believable ones are left out, and told quickly.
+    """
+    found: dict[int, str] = {}
+    timely = _all_timely(items, measured_ns, clock)
+    for item, at_ns in zip(items, measured_ns, strict=True):
+        message = item.message
+        if timely and (isinstance(message, Navigation) or _steady(message, at_ns, track)):
+            continue
+        mark = marks(message, at_ns, item.arrival.received_at_ns, track, clock)
+        if mark is not None:
+            found[id(item)] = mark
+    return found
+
+
+def _all_timely(items: Sequence[Accepted], measured_ns: Sequence[int], clock: Clock) -> bool:
+    """Tell whether no message can have a mark for its time, by the extremes among them."""
+    flight = items[0].message.flight
+    received_ns = [item.arrival.received_at_ns for item in items]
+    return (
+        _time_mark(flight, max(measured_ns), min(received_ns), clock) is None
+        and _time_mark(flight, min(measured_ns), max(received_ns), clock) is None
+    )
+
+
+def _steady(message: Position, at_ns: int, track: Track) -> bool:
+    """Believe a position that goes on from the last one, as nearly all do; else change nothing."""
+    lat_deg, lon_deg, newest = message.lat_deg, message.lon_deg, track.newest
+    if lat_deg is None or lon_deg is None:
+        return True
+    if newest is None or newest is not track.latest_arrived or track.doubted:
+        return False
+    before_ns, before_lat_deg, before_lon_deg = newest
+    step_m = DEGREE_M * (abs(lat_deg - before_lat_deg) + abs(lon_deg - before_lon_deg))
+    if at_ns < before_ns or step_m > SLACK_M + JET_MPS / NS_PER_S * (at_ns - before_ns):
+        return False
+    if abs(lat_deg) < ZERO_DEG and abs(lon_deg) < ZERO_DEG:
+        return False
+    if message.sats is not None and message.sats < LEAST_SATS:
+        return False
+    track.newest = track.latest_arrived = Place(at_ns, lat_deg, lon_deg)
+    return True
+
+
 def believable(suspect: str | None) -> bool:
     """Tell whether a message with these marks may move the map."""
     return suspect is None or suspect in BELIEVABLE
@@ -87,9 +139,9 @@ def _where_marks(message: Position, at_ns: int, track: Track, *, believed: bool)
     if message.lat_deg is None or message.lon_deg is None:
         return ""
     found = []
-    if message.fix is Fix.THREE_D and message.sats is not None and message.sats < 4:
+    if message.fix is Fix.THREE_D and message.sats is not None and message.sats < LEAST_SATS:
         found.append("sats")
-    place = Place(at_ns, math.radians(message.lat_deg), math.radians(message.lon_deg))
+    place = Place(at_ns, message.lat_deg, message.lon_deg)
     if abs(message.lat_deg) < ZERO_DEG and abs(message.lon_deg) < ZERO_DEG:
         found.append("zero")
     elif _leaps(place, track):
@@ -132,16 +184,18 @@ def flight_start_ns(flight: str) -> int | None:
 
 def distance_m(a: Place, b: Place) -> float:
     """Great-circle distance on the mean sphere (within 0.6 % of the ellipsoid)."""
-    half_lat = math.sin((b.lat - a.lat) / 2)
-    half_lon = math.sin((b.lon - a.lon) / 2)
-    square = half_lat * half_lat + math.cos(a.lat) * math.cos(b.lat) * half_lon * half_lon
+    a_lat, b_lat = math.radians(a.lat_deg), math.radians(b.lat_deg)
+    half_lat = math.sin((b_lat - a_lat) / 2)
+    half_lon = math.sin(math.radians(b.lon_deg - a.lon_deg) / 2)
+    square = half_lat * half_lat + math.cos(a_lat) * math.cos(b_lat) * half_lon * half_lon
     return 2 * EARTH_M * math.asin(math.sqrt(min(1.0, square)))
 
 
 def _reachable(a: Place, b: Place) -> bool:
-    if EARTH_M * (abs(b.lat - a.lat) + abs(b.lon - a.lon)) <= SLACK_M:
-        return True  # the way along parallel and meridian is never the shorter one
-    return distance_m(a, b) <= SLACK_M + JET_MPS * abs(b.at_ns - a.at_ns) / NS_PER_S
+    reach_m = SLACK_M + JET_MPS / NS_PER_S * abs(b.at_ns - a.at_ns)
+    # the way along parallel and meridian is never the shorter one
+    steps_deg = abs(b.lat_deg - a.lat_deg) + abs(b.lon_deg - a.lon_deg)
+    return DEGREE_M * steps_deg <= reach_m or distance_m(a, b) <= reach_m
 
 
 def _leaps(place: Place, track: Track) -> bool:

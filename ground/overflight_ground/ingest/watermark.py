@@ -8,7 +8,7 @@ that all of 1..n are handled; it only grows.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class Watermark:
@@ -57,6 +57,17 @@ class Watermark:
         if self.handled(seq):
             return False
         self._insert(seq)
+        return True
+
+    def take_run(self, seqs: Sequence[int]) -> bool:
+        """Count `seqs` as handled where they are the next ones in order; else change nothing."""
+        first = self.through + 1
+        last = self.through + len(seqs)
+        if self._starts or seqs[0] != first or seqs[-1] != last:
+            return False
+        if list(seqs) != list(range(first, last + 1)):
+            return False
+        self.through = last
         return True
 
     def hold(self, held_from: int) -> int:
