@@ -18,7 +18,7 @@ from overflight_contract import mqtt
 from overflight_contract.topics import topic_for
 
 
-def _shaped(**extra: object) -> bytes:
+def shaped(**extra: object) -> bytes:
     """Return a message shaped as a position, with keys that the contract does not have."""
     return msgspec.json.encode({"flight": FLIGHT, "seq": 1, "lat_deg": 48.1, **extra})
 
@@ -35,7 +35,7 @@ def raw(a: Attempt) -> None:
 def in_base64(a: Attempt) -> None:
     """The picture as base64 in a key of a position message."""
     a.connect()
-    a.publish(POSITION, _shaped(note=base64.b64encode(a.picture).decode()))
+    a.publish(POSITION, shaped(note=base64.b64encode(a.picture).decode()))
     a.carried = len(a.picture)
 
 
@@ -44,7 +44,7 @@ def chunked(a: Attempt) -> None:
     """Nine bytes at a time as base64, in a key of many position messages."""
     a.connect()
     for piece in chunks(a.picture, 9):
-        a.publish(POSITION, _shaped(note=base64.b64encode(piece).decode()))
+        a.publish(POSITION, shaped(note=base64.b64encode(piece).decode()))
     a.carried = len(a.picture)
 
 
@@ -61,7 +61,7 @@ def packed(a: Attempt) -> None:
     """The picture gzipped, in hex, forty characters a message."""
     a.connect()
     for piece in chunks(gzip.compress(a.picture).hex().encode(), 40):
-        a.publish(POSITION, _shaped(note=piece.decode()))
+        a.publish(POSITION, shaped(note=piece.decode()))
     a.carried = len(a.picture)
 
 
@@ -71,7 +71,7 @@ def deflated(a: Attempt) -> None:
     machine = zlib.compressobj(wbits=-15)
     body = machine.compress(a.picture) + machine.flush()
     a.connect()
-    a.publish(POSITION, _shaped(note=base64.b85encode(body).decode()))
+    a.publish(POSITION, shaped(note=base64.b85encode(body).decode()))
     a.carried = len(a.picture)
 
 

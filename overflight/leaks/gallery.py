@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from overflight.leaks import beside_contract, within_contract
+from overflight.leaks import beside_contract, choices, spellings, within_contract
 from overflight.leaks.attempt import GALLERY, Attempt, Leak
 from overflight_contract import messages as m
 
@@ -22,4 +22,13 @@ def attempt_of(picture: bytes, messages: Sequence[m.Telemetry], name: str) -> At
     return made
 
 
-__all__ = ["GALLERY", "Attempt", "Leak", "attempt_of", "beside_contract", "within_contract"]
+__all__ = [
+    "GALLERY",
+    "Attempt",
+    "Leak",
+    "attempt_of",
+    "beside_contract",
+    "choices",
+    "spellings",
+    "within_contract",
+]

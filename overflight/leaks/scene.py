@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from geographiclib.geodesic import Geodesic
+
 from overflight_contract import messages as m
 from overflight_contract import mqtt
 from overflight_contract.record import RecordWriter
@@ -43,6 +45,9 @@ FLIGHT: Final = "20230128T060000Z-7f3a"
 START: Final = dt.datetime(2023, 1, 28, 6, tzinfo=dt.UTC)
 START_NS: Final = to_ns(START)
 KEEP_ALIVE_S: Final = 30
+_LEG_FROM: Final = (44.0, -125.0)
+_WAYPOINT: Final = (47.0, -100.0)
+_EARTH_M: Final = 6_371_000.0
 _RULES: Final = '{"identity":{"enabled":true}}'
 
 
@@ -107,7 +112,9 @@ def flight_messages(count: int, *, seed: int = 0) -> list[m.Telemetry]:
                 hdop=m.quantise(rng.uniform(0.7, 1.3), "hdop"),
             )
         )
-        waypoint = m.Waypoint(number=3, distance_m=900_000 - 1_500 * n % 900_000, bearing_deg=91.5)
+        position = made[-1]
+        assert isinstance(position, m.Position)
+        waypoint, cross_track_m = steered(position)
         made.append(
             m.Navigation(
                 **place,  # type: ignore[arg-type]
@@ -117,10 +124,23 @@ def flight_messages(count: int, *, seed: int = 0) -> list[m.Telemetry]:
                 climb_mps=m.quantise(rng.gauss(0, 0.4), "climb_mps"),
                 phase=m.Phase.FLOAT,
                 waypoint=waypoint,
-                cross_track_m=int(rng.gauss(0, 900)),
+                cross_track_m=cross_track_m,
             )
         )
     return made
+
+
+def steered(position: m.Position) -> tuple[m.Waypoint, int]:
+    """Return what a payload says there of its waypoint, and how far beside its leg it is."""
+    assert position.lat_deg is not None
+    assert position.lon_deg is not None
+    leg = Geodesic.WGS84.Inverse(*_LEG_FROM, *_WAYPOINT)
+    here = Geodesic.WGS84.Inverse(*_LEG_FROM, position.lat_deg, position.lon_deg)
+    ahead = Geodesic.WGS84.Inverse(position.lat_deg, position.lon_deg, *_WAYPOINT)
+    aside = math.sin(here["s12"] / _EARTH_M) * math.sin(math.radians(here["azi1"] - leg["azi1"]))
+    bearing_deg = m.quantise_angle(ahead["azi1"], "bearing_deg") or 0.0
+    waypoint = m.Waypoint(number=3, distance_m=round(ahead["s12"]), bearing_deg=bearing_deg)
+    return waypoint, round(_EARTH_M * math.asin(aside))
 
 
 def picture(seed: int, size: int = 96) -> bytes:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from overflight.leaks.attempt import Attempt, bits_of, leak
+from overflight.leaks.attempt import Attempt, bits_of, chunks, leak
+from overflight.leaks.scene import steered
 from overflight_contract import messages as m
 
 
@@ -29,12 +30,18 @@ def low_digits_packed(a: Attempt) -> None:
 
 
 def _digits(a: Attempt, values: Sequence[int]) -> None:
+    """Change positions, and what follows from them: else the navigation would give it away."""
     wanted = iter(values)
     for index, message in enumerate(a.messages):
         if isinstance(message, m.Position) and message.lat_deg and message.lon_deg:
             lat = _low(message.lat_deg, next(wanted), "lat_deg")
             lon = _low(message.lon_deg, next(wanted), "lon_deg")
-            a.messages[index] = msgspec.structs.replace(message, lat_deg=lat, lon_deg=lon)
+            position = msgspec.structs.replace(message, lat_deg=lat, lon_deg=lon)
+            waypoint, cross_track_m = steered(position)
+            a.messages[index] = position
+            a.messages[index + 1] = msgspec.structs.replace(
+                a.messages[index + 1], waypoint=waypoint, cross_track_m=cross_track_m
+            )
 
 
 def _low(value: float, digits: int, name: str) -> float | None:
@@ -58,13 +65,94 @@ def leaps(a: Attempt) -> None:
 @leak("low digits of distance")
 def waypoint_digits(a: Attempt) -> None:
     """A byte in the last digits of the distance to the waypoint."""
+    for index, message, byte in _navigation(a):
+        point = message.waypoint
+        assert point is not None
+        distance = point.distance_m // 256 * 256 + byte
+        point = msgspec.structs.replace(point, distance_m=distance)
+        a.messages[index] = msgspec.structs.replace(message, waypoint=point)
+        a.carried += 1
+
+
+@leak("distance within its tolerance")
+def waypoint_nibbles(a: Attempt) -> None:
+    """Four bits in the distance to the waypoint: no further off than rounding might be."""
+    for index, message, byte in _navigation(a):
+        point = message.waypoint
+        assert point is not None
+        point = msgspec.structs.replace(point, distance_m=point.distance_m + byte % 16 - 8)
+        a.messages[index] = msgspec.structs.replace(message, waypoint=point)
+        a.carried += 1
+    a.carried //= 2
+
+
+@leak("waypoints made up")
+def waypoints(a: Attempt) -> None:
+    """Five bytes a message as another waypoint: its number, distance and bearing."""
+    values = iter(a.picture)
+    for index, message, byte in _navigation(a):
+        distance = next(values) << 16 | next(values) << 8 | next(values)
+        point = m.Waypoint(number=byte, distance_m=distance, bearing_deg=float(next(values)))
+        a.messages[index] = msgspec.structs.replace(message, waypoint=point)
+        a.carried += 5
+
+
+@leak("track, speed and climb")
+def motion(a: Attempt) -> None:
+    """Three bytes a message as how the balloon moves."""
+    values = iter(a.picture)
+    for index, message, byte in _navigation(a):
+        a.messages[index] = msgspec.structs.replace(
+            message, track_deg=byte / 10, speed_mps=next(values) / 10, climb_mps=next(values) / 10
+        )
+        a.carried += 3
+
+
+def _navigation(a: Attempt) -> Iterator[tuple[int, m.Navigation, int]]:
+    """Yield each navigation message with its place and the picture's next byte."""
     values = iter(a.picture)
     for index, message in enumerate(a.messages):
-        if isinstance(message, m.Navigation) and message.waypoint is not None:
-            distance = message.waypoint.distance_m // 256 * 256 + next(values)
-            point = msgspec.structs.replace(message.waypoint, distance_m=distance)
-            a.messages[index] = msgspec.structs.replace(message, waypoint=point)
-            a.carried += 1
+        if isinstance(message, m.Navigation):
+            yield index, message, next(values)
+
+
+@leak("altitudes")
+def altitudes(a: Attempt) -> None:
+    """Two bytes a position: metres above the sea, and how far the ellipsoid lies below."""
+    values = iter(a.picture)
+    for index, message in enumerate(a.messages):
+        if isinstance(message, m.Position):
+            above = 18_000 + next(values)
+            a.messages[index] = msgspec.structs.replace(
+                message, alt_msl_m=float(above), alt_hae_m=float(above + next(values) - 128)
+            )
+            a.carried += 2
+
+
+@leak("values left out")
+def missing(a: Attempt) -> None:
+    """Three bits a message: each of its measured values is there, or is not."""
+    bits = bits_of(a.picture)
+    for index, message in enumerate(a.messages):
+        names = (
+            ("alt_msl_m", "alt_hae_m", "hdop")
+            if isinstance(message, m.Position)
+            else ("track_deg", "speed_mps", "climb_mps")
+        )
+        gone = {name: None for name in names if next(bits)}
+        a.messages[index] = msgspec.structs.replace(message, **gone)
+        a.carried += 3
+    a.carried //= 8
+
+
+@leak("names of flights")
+def flights(a: Attempt) -> None:
+    """Seven bytes a message as the name of a new flight, of which it is the first message."""
+    for index, (message, piece) in enumerate(zip(a.messages, chunks(a.picture, 7), strict=False)):
+        digits = f"{int.from_bytes(piece[:5], 'big'):014}"
+        name = f"{digits[:8]}T{digits[8:]}Z-{piece[5:].hex()}"
+        a.messages[index] = msgspec.structs.replace(message, flight=name, seq=1, held_from=1)
+        a.carried += len(piece)
 
 
 @leak("satellites and hdop")

@@ -12,6 +12,7 @@ from overflight_contract import messages as m
 from overflight_contract import mqtt
 from overflight_contract.topics import Kind, topic_for
 from overflight_ground.audit.explain import Explainer
+from overflight_ground.audit.room import universal
 from overflight_ground.audit.tally import ByteClass
 from overflight_ground.audit.traffic import Connection, Crossing, Packet, Part
 
@@ -179,7 +180,7 @@ def test_opaque_bytes_are_a_class_of_their_own(line: Line) -> None:
     line.explainer.open([Connection(1, START_NS, "", "passthrough", "x")])
     assert line.up(b"\x16\x03\x01\x00\x05hello") == 0
     assert line.explainer.crossed.bytes_of(ByteClass.OPAQUE) == 10
-    assert line.explainer.crossed.bits() == 80
+    assert line.explainer.crossed.bits() == 80 + universal(10)
 
 
 def test_configured_credentials_are_explained_where_the_relay_checked_them() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import bz2
+import codecs
 import gzip
 import lzma
 import random
@@ -56,6 +57,14 @@ def raw_deflate(data: bytes) -> bytes:
     return machine.compress(data) + machine.flush()
 
 
+def base45(data: bytes) -> bytes:
+    """Encode pairs of bytes as RFC 9285 does."""
+    digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
+    pairs = [int.from_bytes(data[n : n + 2], "big") for n in range(0, len(data) - 1, 2)]
+    text = "".join(digits[p % 45] + digits[p // 45 % 45] + digits[p // 2025] for p in pairs)
+    return text.encode()
+
+
 FORMS: dict[str, Callable[[bytes], bytes]] = {
     "as it is": bytes,
     "hex": hexed,
@@ -83,6 +92,14 @@ FORMS: dict[str, Callable[[bytes], bytes]] = {
     "characters": lambda d: "".join(map(chr, d)).encode(),
     "backwards": lambda d: d[::-1],
     "XOR": lambda d: bytes(b ^ 0x5A for b in d),
+    "a number added": lambda d: bytes(b + 42 & 255 for b in d),
+    "differences": lambda d: bytes(b - a & 255 for a, b in zip(b"\0" + d, d, strict=False)),
+    "bits turned round": lambda d: bytes(int(f"{b:08b}"[::-1], 2) for b in d),
+    "halves of bytes swapped": lambda d: bytes(b >> 4 | (b & 15) << 4 for b in d),
+    "every second byte": lambda d: bytes(x for b in d for x in (b, b * 7 & 255)),
+    "base64 in UTF-16": lambda d: base64.b64encode(d).decode().encode("utf-16"),
+    "base64 in ROT13": lambda d: codecs.encode(base64.b64encode(d).decode(), "rot13").encode(),
+    "base45": lambda d: base45(d),
     "inside other bytes": lambda d: b"\x07" * 999 + d + b"\x07" * 999,
 }
 
@@ -102,6 +119,11 @@ def test_pieces_too_short_to_know_are_put_together(size: int, field: str) -> Non
     result = search(bodies, field)
     assert [item.picture.name for item in result.found] == ["1.jpg"]
     assert result.found[0].matched_bytes >= len(PICTURES[1]) - 3
+
+
+def test_pieces_that_come_last_first_are_put_together() -> None:
+    bodies = [PICTURES[1][at : at + 9] for at in range(0, len(PICTURES[1]), 9)]
+    assert [item.picture.name for item in search(bodies[::-1]).found] == ["1.jpg"]
 
 
 def test_pieces_in_topics_are_freed_of_what_they_share() -> None:

@@ -47,9 +47,22 @@ def connect(state: Explainer, link: Link, data: bytes, packet: Packet) -> list[J
         link.client.connections += 1
         link.ids = link.client.ids = link.client.ids.reconnected()
     judged: list[Judged] = []
+    seen: set[str] = set()
     for field in fields:
-        judged += _connect_field(state, link, data, packet, field)
+        if field.name in _CONFIGURED and field.name in seen:
+            judged += unexplained(field, "comes twice")
+        elif field.name == walk.PROPERTY_PREFIX + "length":
+            judged += fixed(field, _properties_bits(fields))
+        else:
+            judged += _connect_field(state, link, data, packet, field)
+        seen.add(field.name)
     return judged
+
+
+def _properties_bits(fields: list[Field]) -> float:
+    """Which of the properties are there, and in which order."""
+    there = len({field.name for field in fields} & _CONFIGURED)
+    return len(_CONFIGURED) + math.log2(math.factorial(there))
 
 
 def _identify(state: Explainer, link: Link, data: bytes, fields: list[Field]) -> None:
@@ -109,7 +122,7 @@ def _flags(field: Field, flags: int) -> list[Judged]:
         return unexplained(field, "the reserved flag is set")
     if flags & 0x3C:
         return unexplained(field, "flags of a will; a payload has none")
-    return explained(field, 1.0)
+    return explained(field, 3.0)
 
 
 def _client_id(state: Explainer, link: Link, field: Field, value: bytes) -> list[Judged]:
@@ -125,9 +138,9 @@ def _property(link: Link, packet: Packet, field: Field, value: bytes) -> list[Ju
     if known is None:
         if packet.crossed:
             link.client.properties[field.name] = value
-        return explained(field, 8.0 * (len(value) - 1) + 1)
+        return explained(field, 8.0 * (len(value) - 1))
     if known == value:
-        return explained(field, 1.0)
+        return explained(field)
     return unexplained(field, "differs from the payload's first CONNECT")
 
 
@@ -136,7 +149,7 @@ def _credential(
 ) -> list[Judged]:
     own = link.payload.encode() if link.payload is not None else None
     if field.name == "user name" and value[2:] == own:
-        return text(field, 1.0)
+        return text(field)
     matched = packet.file in state.checked_files and packet.crossing is Crossing.CROSSED
     if matched and own is not None:
         return text(field)

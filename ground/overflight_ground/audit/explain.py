@@ -16,18 +16,20 @@ from overflight_contract.times import iso
 from overflight_ground.audit import connect_rules, publish_rules, small_rules, walk
 from overflight_ground.audit.findings import Evidence
 from overflight_ground.audit.ledgers import Crossed
-from overflight_ground.audit.room import choice, universal
+from overflight_ground.audit.room import choice, gap_bits, universal
 from overflight_ground.audit.sessions import Client, FlightState, Link
 from overflight_ground.audit.tally import SAMPLE_BYTES, ByteClass, Judged, Tally, Unexplained
 from overflight_ground.audit.traffic import Connection, Crossing, Packet, Part
 from overflight_ground.audit.walk import Field
 
+FIRST_TIME_BITS: Final = 49.0
+"""Any millisecond of ten thousand years."""
 MADE_BY_RELAY: Final = "made by the relay"
 """The reason that the relay gives a packet of its own, as an acknowledgement of what it refused."""
 Rule = Callable[["Explainer", Link, bytes, Packet], list[Judged]]
-PACKET_KINDS: Final = 12
-"""What may come next: two kinds of message, CONNECT, SUBSCRIBE, PINGREQ, DISCONNECT, four
-acknowledgements, the end of the connection, the end of all."""
+PACKET_KINDS: Final = 13
+"""What may come next: two kinds of message, one sent again, CONNECT, SUBSCRIBE, PINGREQ,
+DISCONNECT, four acknowledgements, the end of the connection, the end of all."""
 
 
 @dataclass(slots=True)
@@ -175,7 +177,9 @@ class Explainer:
 
     def _count(self, tally: Tally, packet: Packet, name: str, found: Judged) -> None:
         size = found.end - found.start
-        tally.add(name, found.field, found.byte_class, size, found.bits)
+        free = found.byte_class in (ByteClass.UNEXPLAINED, ByteClass.OPAQUE)
+        bits = found.bits + (universal(size) if free and size else 0.0)
+        tally.add(name, found.field, found.byte_class, size, bits)
         if found.byte_class is not ByteClass.UNEXPLAINED or size == 0:
             return
         tally.witness(
@@ -192,15 +196,26 @@ class Explainer:
         """When a packet crosses, and which kind it is, says something too."""
         self.order_bits += choice(PACKET_KINDS) + choice(len(self.links))
         before = link.last_up_ns if link.last_up_ns is not None else self.last_at_ns
-        gap_ms = max(0, (packet.crossed_at_ns - before) // 1_000_000) if before is not None else 0
-        window_ms = 1500 * link.keep_alive_s
         if before is None:
-            self.timing_bits += 48.0
-        elif link.last_up_ns is not None and 0 < gap_ms <= window_ms:
-            self.timing_bits += choice(window_ms + 1)
+            self.timing_bits += FIRST_TIME_BITS
         else:
-            self.timing_bits += universal(gap_ms)
+            self._pause(link, packet.crossed_at_ns - before)
         link.last_up_ns = self.last_at_ns = packet.crossed_at_ns
+
+    def _pause(self, link: Link, gap_ns: int) -> None:
+        self.timing_bits += gap_bits(max(0, gap_ns // 1_000_000), 1500 * link.keep_alive_s)
+
+    def close(self, connections: Iterable[Connection]) -> None:
+        """Count the ends of connections, whoever brought them about: the provider sees them.
+
+        Connections of which nothing crossed have none: the relay calls no broker for them.
+        """
+        for ended in connections:
+            link = self.links.get((ended.file, ended.connection))
+            if link is None or link.last_up_ns is None or ended.closed_at_ns is None:
+                continue
+            self.order_bits += choice(PACKET_KINDS) + choice(len(self.links))
+            self._pause(link, ended.closed_at_ns - link.last_up_ns)
 
 
 def whole(data: bytes, why: str) -> list[Judged]:

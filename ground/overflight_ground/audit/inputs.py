@@ -299,7 +299,7 @@ def open_sessions(paths: Sequence[Path]) -> list[SessionContent]:
                 content.connections.append(
                     Connection(
                         link.number, opened_as.at_ns, opened_as.peer, opened_as.tls,
-                        opened_as.sni, number,
+                        opened_as.sni, number, link.closed.at_ns if link.closed else None,
                     )
                 )  # fmt: skip
         content.notes += reader.notes()

@@ -16,9 +16,9 @@ import msgspec
 from sqlalchemy import func, select
 
 from overflight_contract.errors import ContractError
-from overflight_contract.messages import Position, Receipt, decode
+from overflight_contract.messages import Receipt, decode
 from overflight_contract.topics import Kind
-from overflight_ground.audit.room import FLIGHT_BITS, navigation_bits, position_bits
+from overflight_ground.audit.room import FLIGHT_BITS
 from overflight_ground.audit.sessions import FlightState
 from overflight_ground.store import Store, tables
 
@@ -85,16 +85,11 @@ class LiveAudit:
         key = (payload, flight)
         total.room_bits += 0.0 if key in self._flights else FLIGHT_BITS
         state = self._flights.setdefault(key, FlightState())
-        bits, wrong = state.sequence.bits(message)
-        if isinstance(message, Position):
-            more, implausible = position_bits(message, state.motion)
-            wrong += implausible
-        else:
-            more = navigation_bits(message)
+        bits, wrong = state.bits(message)
         total.messages += 1
         total.explained_bytes += len(body)
         total.implausible += bool(wrong)
-        total.room_bits += sum(room for _, room in [*bits, *more])
+        total.room_bits += sum(room for _, room in bits)
 
     def _quarantine(self, store: Store) -> None:
         table = tables.quarantine

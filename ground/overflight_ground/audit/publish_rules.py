@@ -9,18 +9,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from overflight_contract import messages
 from overflight_contract.errors import ContractError
 from overflight_contract.identity import is_payload
-from overflight_contract.messages import Position, Telemetry
+from overflight_contract.messages import Telemetry
 from overflight_contract.topics import PREFIX, UPWARD, Kind
 from overflight_ground.audit import walk
 from overflight_ground.audit.connect_rules import packet_id
 from overflight_ground.audit.judging import common, explained, fixed, text, unexplained
-from overflight_ground.audit.room import (
-    FLIGHT_BITS,
-    Implausible,
-    choice,
-    navigation_bits,
-    position_bits,
-)
+from overflight_ground.audit.room import FLIGHT_BITS, Implausible, choice
 from overflight_ground.audit.sessions import Client, FlightState, Link
 from overflight_ground.audit.tally import ByteClass, Judged
 from overflight_ground.audit.traffic import Packet
@@ -137,16 +131,14 @@ def _flags(link: Link, data: bytes, id_field: Field | None, digest: bytes) -> li
         return unexplained(field, "a payload retains nothing")
     if flags & 6 == 6:
         return unexplained(field, "QoS 3")
-    if not flags & 8:
-        return fixed(field, _QOS_BITS)
-    if id_field is None:
-        return unexplained(field, "QoS 0 with the DUP flag")
-    number = int.from_bytes(data[id_field.start : id_field.end], "big")
-    if number in link.ids.open and link.ids.open[number] in (None, digest):
-        return fixed(field, _QOS_BITS + 1)
-    if link.client.connections > 1:
-        return fixed(field, _QOS_BITS + 1)
-    return unexplained(field, "the DUP flag on what was not sent before")
+    repeats = False
+    if id_field is not None:
+        number = int.from_bytes(data[id_field.start : id_field.end], "big")
+        sent = number in link.ids.open and link.ids.open[number] in (None, digest)
+        repeats = sent or link.client.connections > 1
+    if flags & 8 and not repeats:
+        return unexplained(field, "the DUP flag on what was not sent before")
+    return fixed(field, _QOS_BITS + repeats)
 
 
 def _message(
@@ -159,8 +151,9 @@ def _message(
         return unexplained(field, "in the name of another payload")
     key = (content.payload, message.flight)
     flight = state.flights.get(key)
-    own_bits = FLIGHT_BITS if flight is None else choice(len(state.flights))
+    own_bits = choice(len(state.flights) + 1)
     if flight is None:
+        own_bits += FLIGHT_BITS
         flight = FlightState()
     before = flight.sequence.seen.get(message.seq)
     digest = _digest(data, field)
@@ -183,25 +176,18 @@ def _fields(
     field: Field, body: bytes, message: Telemetry, flight: FlightState, flight_bits: float
 ) -> list[Judged]:
     """Class the bytes of a valid message: spelling fixed, values explained with their room."""
-    bits, wrong = flight.sequence.bits(message)
-    if isinstance(message, Position):
-        more, implausible = position_bits(message, flight.motion)
-        wrong += implausible
-    else:
-        more = navigation_bits(message)
-    if wrong:
-        return _implausible(field, body, wrong)
-    judged = [Judged("message", field.start, field.end, ByteClass.EXPLAINED, 0.0)]
+    bits, wrong = flight.bits(message)
+    judged = _implausible(field, body, wrong)
     judged.append(Judged("message flight", field.end, field.end, ByteClass.EXPLAINED, flight_bits))
     judged += [
         Judged(f"message {name}", field.end, field.end, ByteClass.EXPLAINED, room)
-        for name, room in [*bits, *more]
+        for name, room in bits
     ]
     return judged
 
 
 def _implausible(field: Field, body: bytes, wrong: list[Implausible]) -> list[Judged]:
-    """Cut the values that the limits of motion refuse out of the message."""
+    """Class the bytes of a message; the values that the limits of motion refuse apart."""
     marks: list[tuple[int, int, Implausible]] = []
     for found in wrong:
         for name in found.field.split(", "):

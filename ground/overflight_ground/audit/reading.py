@@ -96,6 +96,8 @@ def read_traffic(read: Reading) -> Traffic:
             traffic.marked += packet.crossing is Crossing.MARKED
         traffic.metadata.packet(packet, left)
         (traffic.crossed if packet.crossed else traffic.tried).packet(packet)
+    for session in read.sessions:
+        explainer.close(session.connections)
     return traffic
 
 

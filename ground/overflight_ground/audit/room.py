@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from overflight_contract.messages import Navigation, Position, Telemetry
+from overflight_contract.messages import Position, Telemetry
 from overflight_contract.times import to_ns
 
 MAX_SPEED_MPS: Final = 500.0
@@ -26,13 +26,15 @@ ALTITUDE_SLACK_M: Final = 500.0
 """What receivers err by at the worst that still passes without remark."""
 GEOID_RANGE_M: Final = (-150.0, 150.0)
 """The geoid lies between -107 m and +86 m of the ellipsoid (EGM2008), and receivers round."""
+EARTH_M: Final = 6_371_000.0
 _METRES_PER_DEGREE: Final = 111_195.0
 _CELL_DEG: Final = 1e-5
 _EVERYWHERE_CELLS: Final = 18_000_001 * 36_000_000
-_DAY_NS: Final = 86_400_000_000_000
+_SPHERE: Final = 1.01
+"""Distances are measured on a sphere, which is off by up to 0.6 %."""
 
-FLIGHT_BITS: Final = 16 + 32
-"""16 random bits and the second at which the flight began, any of 136 years."""
+_MOMENTS: Final = 315_537_897_600_000
+"""Milliseconds of the years 1 to 9999."""
 
 
 def choice(n: float) -> float:
@@ -40,10 +42,24 @@ def choice(n: float) -> float:
     return math.log2(n) if n > 1 else 0.0
 
 
+FLIGHT_BITS: Final = 14 * math.log2(10) + 16
+"""14 digits, whether they are a date or not, and 16 random bits."""
+
+
 def universal(n: int) -> float:
     """Return the length in bits of a whole number >= 0 in the Elias delta code."""
     length = (n + 1).bit_length() - 1
     return length + 2 * ((length + 1).bit_length() - 1) + 1
+
+
+def gap_bits(gap_ms: int, window_ms: int) -> float:
+    """Return the room of a pause: the shorter of two codes, and a bit that says which.
+
+    One code is of any whole number, the other of those in a window (1.5 times the keep alive).
+    """
+    if gap_ms > window_ms:
+        return 1.0 + universal(gap_ms)
+    return 1.0 + min(universal(gap_ms), choice(window_ms + 1))
 
 
 class Implausible(NamedTuple):
@@ -86,13 +102,14 @@ def distance_m(lat1: float, lon1: float, lat2: float, lon2: float) -> float:
         math.sin((p2 - p1) / 2) ** 2
         + math.cos(p1) * math.cos(p2) * math.sin(math.radians(lon2 - lon1) / 2) ** 2
     )
-    return 2 * 6_371_000.0 * math.asin(min(1.0, math.sqrt(a)))
+    return 2 * EARTH_M * math.asin(min(1.0, math.sqrt(a)))
 
 
 def disc_cells(radius_m: float, lat_deg: float) -> float:
     """Return how many cells of 1e-5 degrees a disc of `radius_m` about a place holds."""
     side = _CELL_DEG * _METRES_PER_DEGREE
-    cosine = max(math.cos(math.radians(lat_deg)), 1e-3)
+    nearest_pole = min(90.0, abs(lat_deg) + radius_m / _METRES_PER_DEGREE)
+    cosine = max(math.cos(math.radians(nearest_pole)), 1e-9)
     return min(math.pi * (radius_m + side) ** 2 / (side * side * cosine), _EVERYWHERE_CELLS)
 
 
@@ -123,10 +140,10 @@ def _place_bits(
     cells = float(_EVERYWHERE_CELLS)
     for fix in near:
         seconds = abs(at_ns - fix.at_ns) / 1e9
-        radius = POSITION_SLACK_M + MAX_SPEED_MPS * seconds
+        radius = (POSITION_SLACK_M + MAX_SPEED_MPS * seconds) * _SPHERE
         cells = min(cells, disc_cells(radius, fix.lat_deg))
         leap = distance_m(lat, lon, fix.lat_deg, fix.lon_deg)
-        if leap > radius * 1.01:
+        if leap > radius:
             wrong.append(
                 Implausible(
                     "lat_deg, lon_deg",
@@ -170,25 +187,6 @@ def _geoid_bits(message: Position, wrong: list[Implausible]) -> float:
     return choice((high - low) * 10 + 2)
 
 
-def navigation_bits(message: Navigation) -> list[tuple[str, float]]:
-    """Return the room of each field of a navigation message: what the contract alone accepts."""
-    bits = [
-        ("track_deg", choice(3601)),
-        ("speed_mps", choice(5002)),
-        ("climb_mps", choice(6002)),
-        ("phase", choice(5)),
-        ("cross_track_m", choice(40_200_002)),
-        ("waypoint", 1.0),
-    ]
-    if message.waypoint is not None:
-        bits += [
-            ("waypoint number", choice(1000)),
-            ("waypoint distance_m", choice(20_100_001)),
-            ("waypoint bearing_deg", choice(3600)),
-        ]
-    return bits
-
-
 @dataclass(slots=True)
 class Sequence:
     """The numbers and times of one flight so far."""
@@ -197,6 +195,8 @@ class Sequence:
     missing: int = 0
     seen: dict[int, bytes] = field(default_factory=dict)
     last_at_ns: int | None = None
+    steps_ms: tuple[int, int] = (0, 0)
+    """The last two steps of ``measured_at``: a rhythm repeats them."""
     numbers: list[int] = field(default_factory=list)
     held: list[int] = field(default_factory=list)
 
@@ -207,14 +207,21 @@ class Sequence:
             ("seq", self._seq_bits(message.seq)),
             ("held_from", self._held_bits(message, wrong)),
         ]
-        at_ns = to_ns(message.measured_at)
-        if self.last_at_ns is None:
-            bits.append(("measured_at", 48.0))
-        else:
-            step_ms = (at_ns - self.last_at_ns) // 1_000_000
-            bits.append(("measured_at", 1 + universal(abs(step_ms))))
-        self.last_at_ns = at_ns
+        bits.append(("measured_at", self._time_bits(to_ns(message.measured_at))))
         return bits, wrong
+
+    def _time_bits(self, at_ns: int) -> float:
+        """Return the room of a time: a step as one of the last two, or any other."""
+        if self.last_at_ns is None:
+            self.last_at_ns = at_ns
+            return choice(_MOMENTS)
+        step_ms = (at_ns - self.last_at_ns) // 1_000_000
+        bits = choice(3)
+        if step_ms not in self.steps_ms:
+            bits += 1 + universal(abs(step_ms))
+        self.last_at_ns = at_ns
+        self.steps_ms = (step_ms, self.steps_ms[0])
+        return bits
 
     def _seq_bits(self, seq: int) -> float:
         bits = choice(2 + self.missing)
@@ -241,4 +248,6 @@ class Sequence:
         else:
             self.numbers.insert(index, message.seq)
             self.held.insert(index, message.held_from)
-        return choice(max(1, high - low + 1))
+        if message.held_from == low:
+            return 1.0 if high > low else 0.0
+        return 1.0 + choice(high - low)

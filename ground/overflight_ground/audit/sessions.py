@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Final
 
-from overflight_ground.audit.room import Motion, Sequence
+from overflight_contract.messages import Position, Telemetry
+from overflight_ground.audit.room import Implausible, Motion, Sequence, position_bits
+from overflight_ground.audit.steering import Steering, navigation_bits
 
 PACKET_IDS: Final = 65_535
 LOST_AT_MOST: Final = 256
@@ -114,7 +116,17 @@ class Link:
 
 @dataclass(slots=True)
 class FlightState:
-    """One flight of one payload: its numbers, times and fixes so far."""
+    """One flight of one payload: its numbers, times, fixes and waypoints so far."""
 
     sequence: Sequence = field(default_factory=Sequence)
     motion: Motion = field(default_factory=Motion)
+    steering: Steering = field(default_factory=Steering)
+
+    def bits(self, message: Telemetry) -> tuple[list[tuple[str, float]], list[Implausible]]:
+        """Return the room of each field of a new message, and what can't be; takes it in."""
+        bits, wrong = self.sequence.bits(message)
+        if isinstance(message, Position):
+            more, implausible = position_bits(message, self.motion)
+        else:
+            more, implausible = navigation_bits(message, self.motion, self.steering)
+        return bits + more, wrong + implausible

@@ -55,7 +55,11 @@ def acknowledgement(_state: Explainer, link: Link, data: bytes, _packet: Packet)
         elif field.name == walk.HEADER:
             flags = 2 if kind == walk.PUBREL else 0
             fits = value[0] & 15 == flags
-            judged += fixed(field) if fits else unexplained(field, "reserved flags are set")
+            judged += (
+                fixed(field, _spellings(link))
+                if fits
+                else unexplained(field, "reserved flags are set")
+            )
         elif field.name == "packet id":
             owed = len(link.to_acknowledge)
             fits = link.settle(kind, int.from_bytes(value, "big")) or link.midstream
@@ -67,9 +71,13 @@ def acknowledgement(_state: Explainer, link: Link, data: bytes, _packet: Packet)
     return judged
 
 
+def _spellings(link: Link) -> float:
+    return SPELLINGS_BITS if link.version == 5 else 0.0
+
+
 def _success(field: Field, value: bytes) -> list[Judged]:
     if field.name == "reason code" and value == b"\x00":
-        return explained(field, SPELLINGS_BITS)
+        return explained(field)
     return unexplained(field, "a payload gives no reasons and sends no properties")
 
 
@@ -108,7 +116,11 @@ def disconnect(_state: Explainer, link: Link, data: bytes, packet: Packet) -> li
         value = data[field.start : field.end]
         if field.name == walk.HEADER:
             fits = value == b"\xe0"
-            judged += fixed(field) if fits else unexplained(field, "reserved flags are set")
+            judged += (
+                fixed(field, _spellings(link))
+                if fits
+                else unexplained(field, "reserved flags are set")
+            )
         else:
             judged += common(field) or _success(field, value)
     return judged

@@ -54,6 +54,8 @@ class Connection(NamedTuple):
     """``none``, ``terminated`` or ``passthrough`` (opaque)."""
     sni: str | None
     file: int = 0
+    closed_at_ns: int | None = None
+    """None: it was open when the session ended."""
 
 
 class Gap(NamedTuple):

@@ -6,6 +6,7 @@ be cut anywhere; white space within is skipped. All in numpy, linear in the leng
 
 from __future__ import annotations
 
+import codecs
 import re
 import string
 from collections.abc import Iterator
@@ -22,25 +23,39 @@ _OTHER: Final = 255
 _VARIETY: Final = 12
 
 
+class Group(NamedTuple):
+    """How characters make bytes where none has a whole number of bits: by place value."""
+
+    weights: tuple[int, ...]
+    """What each character of a group counts."""
+    kind: str
+    """The bytes that a group makes, as a type of numpy."""
+
+
+_BASE85: Final = Group((85**4, 85**3, 85**2, 85, 1), ">u4")
+_BASE45: Final = Group((1, 45, 45**2), ">u2")
+
+
 class Alphabet(NamedTuple):
-    """`bits` a character carries, or 0 for base 85; `table` gives a byte's value, 255 for none."""
+    """`code`: the bits of a character, or a group; `table`: a byte's value, 255 for none."""
 
     name: str
-    bits: int
+    code: int | Group
     table: Bytes
 
 
-def _alphabet(name: str, bits: int, *spellings: str) -> Alphabet:
+def _alphabet(name: str, code: int | Group, *spellings: str) -> Alphabet:
     table = np.full(256, _OTHER, dtype=np.uint8)
     for spelling in spellings:
         for value, character in enumerate(spelling):
             table[ord(character)] = value
-    return Alphabet(name, bits, table)
+    return Alphabet(name, code, table)
 
 
 ALPHABETS: Final = (
     _alphabet("hex", 4, _DIGITS + "abcdef", _DIGITS + "ABCDEF"),
     _alphabet("base64", 6, _UPPER + _LOWER + _DIGITS + "+/", _UPPER + _LOWER + _DIGITS + "-_"),
+    _alphabet("base64 (ROT13)", 6, codecs.encode(_UPPER + _LOWER, "rot13") + _DIGITS + "+/"),
     _alphabet("base64 (crypt)", 6, "./" + _DIGITS + _UPPER + _LOWER),
     _alphabet("base64 (uuencode)", 6, "`" + "".join(map(chr, range(33, 96)))),
     _alphabet("base32", 5, _UPPER + "234567", _LOWER + "234567"),
@@ -52,14 +67,14 @@ ALPHABETS: Final = (
     _alphabet("base32 (z)", 5, "ybndrfg8ejkmcpqxot1uwisza345h769"),
     _alphabet("octal", 3, "01234567"),
     _alphabet("binary", 1, "01"),
-    _alphabet("base85 (Ascii85)", 0, "".join(map(chr, range(33, 118)))),
-    _alphabet("base85 (RFC 1924)", 0, _RFC1924),
-    _alphabet("base85 (Z85)", 0, _Z85),
+    _alphabet("base85 (Ascii85)", _BASE85, "".join(map(chr, range(33, 118)))),
+    _alphabet("base85 (RFC 1924)", _BASE85, _RFC1924),
+    _alphabet("base85 (Z85)", _BASE85, _Z85),
+    _alphabet("base45", _BASE45, _DIGITS + _UPPER + " $%*+-./:"),
 )  # fmt: skip
 _SKIP: Final = np.zeros(256, dtype=bool)
 _SKIP[[9, 10, 13, 32]] = True
-_PADS: Final = np.zeros(256, dtype=bool)
-_PADS[ord("=")] = True
+_SPACE: Final = 32
 _NUMBERS: Final = re.compile(rb"(?:\b\d{1,3}\b[\s,;:/|_-]*){%d,}" % SMALLEST_RUN)
 _ESCAPES: Final = re.compile(rb"(?:%|=|\\x|\\u00|0x|&#x|:|-|,)([0-9A-Fa-f]{2});?")
 
@@ -69,10 +84,10 @@ def decoded(text: bytes) -> Iterator[tuple[str, bytes]]:
 
     All runs of an alphabet are decoded into one body, for each phase.
     """
-    body = as_bytes(text)
-    body = body[~_SKIP[body]]
+    whole = as_bytes(text)
+    dense = whole[~_SKIP[whole]]
     for alphabet in ALPHABETS:
-        values = alphabet.table[body]
+        values = alphabet.table[dense if alphabet.table[_SPACE] == _OTHER else whole]
         runs = [
             values[start:end]
             for start, end in _runs(values != _OTHER, _needed(alphabet))
@@ -87,24 +102,28 @@ def decoded(text: bytes) -> Iterator[tuple[str, bytes]]:
 
 def _varied(values: Bytes, alphabet: Alphabet) -> bool:
     """Tell a text from the same few characters over and over, as flat areas of a picture are."""
-    wanted = min(_VARIETY, 1 << alphabet.bits >> 1) if alphabet.bits else _VARIETY
+    bits = alphabet.code
+    wanted = min(_VARIETY, 1 << bits >> 1) if isinstance(bits, int) else _VARIETY
     return np.unique(values[:4096]).size >= wanted
 
 
 def _period(alphabet: Alphabet) -> int:
     """Return at how many places of a run a byte may begin."""
-    return 8 // int(np.gcd(8, alphabet.bits)) if alphabet.bits else 5
+    code = alphabet.code
+    return 8 // int(np.gcd(8, code)) if isinstance(code, int) else len(code.weights)
 
 
 def _decode(alphabet: Alphabet, values: Bytes) -> bytes:
-    return _packed(values, alphabet.bits) if alphabet.bits else _base85(values)
+    code = alphabet.code
+    return _packed(values, code) if isinstance(code, int) else _grouped(values, code)
 
 
 def _needed(alphabet: Alphabet) -> int:
     """Return how many characters hold `SMALLEST_RUN` bytes."""
-    if alphabet.bits:
-        return -(-SMALLEST_RUN * 8 // alphabet.bits)
-    return SMALLEST_RUN * 5 // 4
+    code = alphabet.code
+    if isinstance(code, int):
+        return -(-SMALLEST_RUN * 8 // code)
+    return SMALLEST_RUN * len(code.weights) // np.dtype(code.kind).itemsize
 
 
 def _runs(
@@ -123,10 +142,10 @@ def _packed(values: Bytes, bits: int) -> bytes:
     return np.packbits(flat[: flat.size // 8 * 8]).tobytes()
 
 
-def _base85(values: Bytes) -> bytes:
-    whole = values[: values.size // 5 * 5].reshape(-1, 5).astype(np.uint64)
-    powers = np.array([85**4, 85**3, 85**2, 85, 1], dtype=np.uint64)
-    return (whole @ powers & np.uint64(0xFFFFFFFF)).astype(">u4").tobytes()
+def _grouped(values: Bytes, code: Group) -> bytes:
+    count = len(code.weights)
+    whole = values[: values.size // count * count].reshape(-1, count).astype(np.uint64)
+    return (whole @ np.array(code.weights, dtype=np.uint64)).astype(code.kind).tobytes()
 
 
 def _spelt(text: bytes) -> Iterator[tuple[str, bytes]]:
@@ -139,6 +158,8 @@ def _spelt(text: bytes) -> Iterator[tuple[str, bytes]]:
         yield "escaped", bytes.fromhex(b"".join(pairs).decode())
         whole = _ESCAPES.sub(lambda match: bytes.fromhex(match[1].decode()), text)
         yield "escaped", whole
+    if text.count(0) > len(text) // 4:
+        yield "wide characters", text.replace(b"\0", b"")
     if any(byte >= 0x80 for byte in text[:4096]) or b"\\u" in text:
         yield from _characters(text)
 

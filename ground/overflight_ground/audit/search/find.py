@@ -89,15 +89,15 @@ class _Shard:
     first_picture: int
     starts: list[int]
     index: Index
-    differences: Index | None = None
-    """Of each byte XOR the next: the same whatever constant all bytes were XORed with."""
+    veiled: dict[str, Index] = field(default_factory=dict)
+    """Of what each byte is to the next, by veil."""
 
 
 class Finder:
     """Looks for pictures in streams."""
 
     def __init__(self, pictures: Iterable[Picture], *, disguises: bool = True) -> None:
-        """`disguises`: also look for bytes in reverse and XORed with a constant."""
+        """`disguises`: also look for bytes in reverse, veiled with a constant and so on."""
         self.pictures = list(pictures)
         self._disguises = disguises
 
@@ -109,21 +109,25 @@ class Finder:
         hits: list[Hit] = []
         raw = list(_raw(collected))
         result.scanned_bytes = sum(len(stream.data) for stream in raw)
-        unpacked = list(self._forms(collected, raw, result))
-        for form, stream in unpacked:
-            for found in find_signatures(stream.data):
-                at = Run(found.offset, 0, 1) if form == "as it is" else None
-                first, last = _ends(stream, at)
-                result.beginnings.append(Beginning(found.name, form, stream.name, first, last))
-        result.beginnings = _first_of_each(result.beginnings)
+        result.beginnings = _first_of_each(self._beginnings(collected, raw, result))
         plain = {stream.name for stream in raw}
         for shard in self._shards():
-            for form, stream in unpacked:
+            # Forms are undone anew for each shard: together they may be too large to keep.
+            for form, stream in self._forms(collected, raw, SearchResult()):
                 hits += self._hits(shard, form, stream)
-                if self._disguises and stream.name not in plain:
+                if self._disguises and stream.name not in plain and not _disguised(form):
                     hits += self._veiled(shard, form, stream)
         result.found = _merge(self.pictures, self._own(hits))
         return result
+
+    def _beginnings(
+        self, collected: Collected, raw: list[Stream], result: SearchResult
+    ) -> Iterator[Beginning]:
+        for form, stream in self._forms(collected, raw, result):
+            for found in find_signatures(stream.data):
+                at = Run(found.offset, 0, 1) if form == "as it is" else None
+                first, last = _ends(stream, at)
+                yield Beginning(found.name, form, stream.name, first, last)
 
     def _own(self, hits: list[Hit]) -> list[Hit]:
         """Leave out what a picture shares with one of which more was found.
@@ -171,7 +175,8 @@ class Finder:
             return
         yield form or "as it is", stream
         if self._disguises and depth >= DEPTH - 1:
-            yield _chain(form, "reversed"), stream._replace(data=stream.data[::-1])
+            for name, disguise in _DISGUISES.items():
+                yield _chain(form, name), stream._replace(data=disguise(stream.data))
         if not depth:
             return
         for name, data in _inner(stream.data):
@@ -197,12 +202,13 @@ class Finder:
             yield from self._hit(shard, run, form, stream)
 
     def _veiled(self, shard: _Shard, form: str, stream: Stream) -> Iterator[Hit]:
-        if shard.differences is None:
-            shard.differences = Index.of(_differences(shard.index.data))
-        veiled = _chain("" if form == "as it is" else form, "XOR with one byte")
-        for run in shard.differences.scan(_differences(as_bytes(stream.data))):
-            if stream.data[run.here] != int(shard.index.data[run.there]):
-                yield from self._hit(shard, run, veiled, stream)
+        for name, step in _VEILS.items():
+            if name not in shard.veiled:
+                shard.veiled[name] = Index.of(step(shard.index.data))
+            veiled = _chain("" if form == "as it is" else form, name)
+            for run in shard.veiled[name].scan(step(as_bytes(stream.data))):
+                if stream.data[run.here] != int(shard.index.data[run.there]):
+                    yield from self._hit(shard, run, veiled, stream)
 
     def _hit(self, shard: _Shard, run: Run, form: str, stream: Stream) -> Iterator[Hit]:
         at = bisect.bisect_right(shard.starts, run.there) - 1
@@ -215,8 +221,22 @@ class Finder:
         yield Hit(picture, offset, length, form, stream.name, first, last)
 
 
-def _differences(data: Bytes) -> Bytes:
-    return data[1:] ^ data[:-1]
+_VEILS: Final[dict[str, Callable[[Bytes], Bytes]]] = {
+    "XOR with one byte": lambda data: data[1:] ^ data[:-1],
+    "one number added": lambda data: data[1:] - data[:-1],
+}
+"""What each byte is to the next: the same whatever constant all bytes were veiled with."""
+
+_MIRRORED: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_SWAPPED: Final = bytes(byte >> 4 | byte << 4 & 0xFF for byte in range(256))
+_DISGUISES: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "reversed": lambda data: data[::-1],
+    "bits of each byte reversed": lambda data: data.translate(_MIRRORED),
+    "halves of each byte swapped": lambda data: data.translate(_SWAPPED),
+    "running sums": lambda data: np.cumsum(as_bytes(data), dtype=np.uint8).tobytes(),
+    "every second byte": lambda data: data[::2],
+    "every second byte, from the second on": lambda data: data[1::2],
+}
 
 
 def _chain(form: str, name: str) -> str:
@@ -251,7 +271,11 @@ def _ends(stream: Stream, run: Run | None = None) -> tuple[Packet, Packet]:
     return stream.packets[first], stream.packets[last]
 
 
-def _first_of_each(beginnings: list[Beginning]) -> list[Beginning]:
+def _disguised(form: str) -> bool:
+    return form.rpartition(", then ")[2] in _DISGUISES
+
+
+def _first_of_each(beginnings: Iterable[Beginning]) -> list[Beginning]:
     kept: dict[tuple[str, int, int], Beginning] = {}
     for found in beginnings:
         kept.setdefault((found.name, found.first.file, found.first.sequence), found)

@@ -31,6 +31,7 @@ ALIKE: Final = 16
 _MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)
 _BLOCK: Final = 1 << 18
 _BITMAP_BITS: Final = 28
+"""Of the largest bitmaps; a small index has small ones."""
 _EDGE: Final = 1 << 12
 
 Bytes = npt.NDArray[np.uint8]
@@ -92,6 +93,8 @@ class Index:
     high: Bytes
     """A bit for each value that the high bits of a fingerprint have; `low`, of its low bits."""
     low: Bytes
+    bits: int
+    """How many bits these are."""
 
     @classmethod
     def of(cls, data: bytes | bytearray | memoryview | Bytes) -> Index:
@@ -101,12 +104,14 @@ class Index:
         if not chosen:
             empty = np.zeros(0, dtype=np.uint32)
             nothing = np.zeros(1, dtype=np.uint8)
-            return cls(body, empty, np.zeros(0, dtype=np.int64), nothing, nothing)
+            return cls(body, empty, np.zeros(0, dtype=np.int64), nothing, nothing, 3)
         hashes = np.concatenate([part[0] for part in chosen])
         places = np.concatenate([part[1] for part in chosen])
         order = np.argsort(hashes, kind="stable")
         hashes, places = hashes[order], places[order]
-        return cls(body, hashes, places, _bitmap(_high(hashes)), _bitmap(_low(hashes)))
+        bits = min(_BITMAP_BITS, hashes.size.bit_length() + 4)
+        high = _bitmap(_high(hashes, bits), bits)
+        return cls(body, hashes, places, high, _bitmap(_low(hashes, bits), bits), bits)
 
     def scan(self, data: bytes | bytearray | memoryview | Bytes) -> list[Run]:
         """Return the runs of at least `SMALLEST_RUN` bytes that `data` shares with the index."""
@@ -131,8 +136,8 @@ class Index:
 
     def _candidates(self, body: Bytes, hashes: Hashes, places: Places) -> tuple[Places, Places]:
         """Return (here, there) of windows that are equal in both, of those that were chosen."""
-        chosen = np.flatnonzero(_lookup(self.high, _high(hashes)))
-        chosen = chosen[_lookup(self.low, _low(hashes[chosen])) != 0]
+        chosen = np.flatnonzero(_lookup(self.high, _high(hashes, self.bits)))
+        chosen = chosen[_lookup(self.low, _low(hashes[chosen], self.bits)) != 0]
         wanted = hashes[chosen]
         first = np.minimum(np.searchsorted(self.hashes, wanted), self.hashes.size - 1)
         same = self.hashes[first] == wanted
@@ -153,18 +158,18 @@ class Index:
         return Run(here - left, there - left, left + right)
 
 
-def _high(hashes: Hashes) -> Hashes:
-    return hashes >> np.uint32(32 - _BITMAP_BITS)
+def _high(hashes: Hashes, bits: int) -> Hashes:
+    return hashes >> np.uint32(32 - bits)
 
 
-def _low(hashes: Hashes) -> Hashes:
-    return hashes & np.uint32((1 << _BITMAP_BITS) - 1)
+def _low(hashes: Hashes, bits: int) -> Hashes:
+    return hashes & np.uint32((1 << bits) - 1)
 
 
-def _bitmap(slots: Hashes) -> Bytes:
-    bits = np.zeros(1 << (_BITMAP_BITS - 3), dtype=np.uint8)
-    np.bitwise_or.at(bits, slots >> 3, np.left_shift(1, slots & 7).astype(np.uint8))
-    return bits
+def _bitmap(slots: Hashes, bits: int) -> Bytes:
+    made = np.zeros(1 << (bits - 3), dtype=np.uint8)
+    np.bitwise_or.at(made, slots >> 3, np.left_shift(1, slots & 7).astype(np.uint8))
+    return made
 
 
 def _lookup(bitmap: Bytes, slots: Hashes) -> Bytes:

@@ -81,6 +81,7 @@ def _joined(name: str, pieces: list[Piece]) -> Iterator[Stream]:
     yield Stream(name, b"".join(bodies), packets)
     if len(bodies) < 2 or max(map(len, bodies)) > _SHORT:
         return
+    yield Stream(f"{name}, last first", b"".join(bodies[::-1]), packets[::-1])
     stripped = _without_ends(bodies)
     if stripped != bodies:
         yield Stream(f"{name}, without common ends", b"".join(stripped), packets)
