@@ -242,7 +242,7 @@ class _Mcap:
         self._write(chunk)
         for channel_id, pairs in self._pairs.items():
             indexes[channel_id] = self._position
-            self._write(mcap.message_index(channel_id, pairs))
+            self._write(mcap.message_index(channel_id, mcap.index_pairs(pairs[::2], pairs[1::2])))
         index_bytes = self._position - offset - len(chunk)
         self._chunks.append(
             mcap.ChunkEntry(

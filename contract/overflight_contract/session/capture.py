@@ -7,22 +7,15 @@ from pathlib import Path
 from typing import Final, Self
 
 from overflight_contract.errors import InputError
-from overflight_contract.session import layout
 from overflight_contract.session.journal import has_journal
-from overflight_contract.session.layout import Block
 from overflight_contract.session.model import Item
+from overflight_contract.session.packing import Block, Packet, pack_items, pack_packets
 from overflight_contract.session.resume import resume
 from overflight_contract.session.writer import FileWriter
 
 CHUNK_BYTES: Final = 1 << 20
 """Default size of a chunk before compression."""
 SUFFIX: Final = ".mcap"
-
-Packet = tuple[int, int, int, int, str, bytes, int]
-"""crossed_at_ns, connection, direction, verdict, reason, data, part; as in `SessionPacket`.
-
-`MASKED` may be added to the part.
-"""
 
 
 def _nothing(step: str) -> None:
@@ -93,12 +86,12 @@ class SessionWriter:
     def write(self, items: Sequence[Item]) -> None:
         """Write items in one write to the journal; raises `OSError` where that fails."""
         if items:
-            self._write(layout.pack_items(items, self._file.sequence))
+            self._write(pack_items(items, self._file.sequence, self._file.at))
 
     def write_packets(self, packets: Sequence[Packet]) -> None:
         """Write packets, quickly; errors as in `write`."""
         if packets:
-            self._write(layout.pack_packets(packets, self._file.sequence))
+            self._write(pack_packets(packets, self._file.sequence, self._file.at))
 
     def tick(self, now_ns: int) -> None:
         """Call about once a second: what is older than that goes into the file and to the disk."""
@@ -122,9 +115,9 @@ class SessionWriter:
         self._file.write(block)
         if self._rotate_ns is None and self._rotate_bytes is None:
             return
-        now_ns = block.times[-1]
+        now_ns = block.end_ns
         if self._first_ns is None:
-            self._first_ns = block.times[0]
+            self._first_ns = block.start_ns
         grown = self._rotate_bytes is not None and self._file.file_bytes >= self._rotate_bytes
         old = self._rotate_ns is not None and now_ns - self._first_ns >= self._rotate_ns
         if grown or old:
@@ -173,7 +166,7 @@ class SessionWriter:
         if not self._notes:
             return
         try:
-            self._file.write(layout.pack_items(self._notes, self._file.sequence))
+            self._file.write(pack_items(self._notes, self._file.sequence, self._file.at))
         except BaseException:
             self._file.abandon()
             raise

@@ -15,6 +15,7 @@ from overflight_contract.session.mcap import ChunkEntry, McapError
 from overflight_contract.session.model import Item
 from overflight_contract.session.resume import read_catalogue
 from overflight_contract.session.tail import Run, each_once, read_segments
+from overflight_contract.session.unpacking import unpack_all
 
 _CHUNKS_AT_ONCE: Final = 4
 _PATIENCE: Final = 100
@@ -107,7 +108,7 @@ class _LiveFile:
             if run.first_sequence > self._following and self._patience:
                 self._patience -= 1
                 break
-            items.extend(layout.unpack(run.records, run.first_sequence))
+            items.extend(unpack_all(run.records, run.first_sequence))
             self._following = run.first_sequence + run.total
             self._patience = max(self._patience, _PATIENCE) if self._patience else 0
         return items

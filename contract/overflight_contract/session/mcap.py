@@ -10,7 +10,9 @@ from __future__ import annotations
 import enum
 import functools
 import struct
+import sys
 import zlib
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -174,10 +176,18 @@ def chunk(start_ns: int, end_ns: int, records: bytes, compressed: bytes) -> byte
     return record(Op.CHUNK, b"".join((head, string("zstd"), size, compressed)))
 
 
-def message_index(channel_id: int, pairs: Sequence[int]) -> bytes:
-    """Return a message index record; `pairs` is time, offset, time, offset and so on."""
-    body = struct.pack(f"<HI{len(pairs)}Q", channel_id, len(pairs) * 8, *pairs)
-    return record(Op.MESSAGE_INDEX, body)
+def message_index(channel_id: int, pairs: bytes) -> bytes:
+    """Return a message index record of `index_pairs`."""
+    return record(Op.MESSAGE_INDEX, struct.pack("<HI", channel_id, len(pairs)) + pairs)
+
+
+def index_pairs(times: Sequence[int], offsets: Sequence[int]) -> bytes:
+    """Say when each message was logged, and where in its chunk it stands, as an index does."""
+    pairs = array("Q", bytes(16 * len(times)))
+    pairs[::2], pairs[1::2] = array("Q", times), array("Q", offsets)
+    if sys.byteorder == "big":
+        pairs.byteswap()
+    return pairs.tobytes()
 
 
 def chunk_index(entry: ChunkEntry) -> bytes:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from overflight_contract.errors import InputError
 from overflight_contract.session import layout
@@ -28,8 +25,8 @@ from overflight_contract.session.model import (
 )
 from overflight_contract.session.resume import read_catalogue
 from overflight_contract.session.tail import join_tail, read_segments
+from overflight_contract.session.unpacking import unpack
 
-_AHEAD: Final = 3
 _OPENED, _CLOSED, _NOTES = 7, 8, 9
 
 
@@ -94,28 +91,24 @@ class SessionFile:
             ends.append(max(found))
         return (min(starts), max(ends)) if starts else None
 
-    def batches(
-        self, wanted: Callable[[ChunkEntry], bool] | None = None, *, ahead: bool = True
-    ) -> Iterator[list[Item]]:
+    def batches(self, wanted: Callable[[ChunkEntry], bool] | None = None) -> Iterator[list[Item]]:
         """Yield the items of each chunk that is wanted, in order, then those of the journal."""
-        entries = [entry for entry in self.tail.final if wanted is None or wanted(entry)]
         following = self.catalogue.first_sequence
         strict = wanted is None
-        for content in _read_ahead(self.catalogue.content, entries, ahead):
+        for entry in self.tail.final:
+            if wanted is not None and not wanted(entry):
+                continue
             try:
-                items = layout.unpack(content(), following)
+                for items in unpack(self.catalogue.content(entry), following):
+                    following = self._follow(items, following, strict)
+                    yield items
             except McapError as error:
                 self.damage.append(f"{self.path.name}: {error}")
-                continue
-            if items:
-                following = self._follow(items, following, strict)
-                yield items
         for run in self.tail.runs:
-            items = layout.unpack(run.records, run.first_sequence)
             if strict and run.first_sequence > following:
                 self._miss(following, run.first_sequence)
             following = run.first_sequence + run.total
-            yield items
+            yield from unpack(run.records, run.first_sequence)
 
     def close(self) -> None:
         """Close the file."""
@@ -259,7 +252,7 @@ class SessionReader:
             return not entry.indexes or any(number in entry.indexes for number in channels)
 
         for file in self.files:
-            yield from chain.from_iterable(file.batches(wanted, ahead=False))
+            yield from chain.from_iterable(file.batches(wanted))
 
     def _live(self) -> Iterator[Item]:
         follower = Follower(self.path)
@@ -303,25 +296,3 @@ def _packets_of(items: list[Item]) -> list[SessionPacket]:
 
 def _time(item: Item) -> int:
     return item.crossed_at_ns if isinstance(item, SessionPacket) else item.at_ns
-
-
-def _read_ahead(
-    read: Callable[[ChunkEntry], bytes], entries: Iterable[ChunkEntry], ahead: bool
-) -> Iterator[Callable[[], bytes]]:
-    """Yield what gives each entry's content; a thread decompresses the next ones meanwhile."""
-    if not ahead:
-        for entry in entries:
-            yield partial(read, entry)
-        return
-    waiting: deque[Future[bytes]] = deque()
-    with ThreadPoolExecutor(1, "session reader") as pool:
-        try:
-            for entry in entries:
-                waiting.append(pool.submit(read, entry))
-                if len(waiting) > _AHEAD:
-                    yield waiting.popleft().result
-            while waiting:
-                yield waiting.popleft().result
-        finally:
-            for future in waiting:
-                future.cancel()

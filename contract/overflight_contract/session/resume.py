@@ -13,10 +13,11 @@ from overflight_contract.errors import InputError, UnavailableError
 from overflight_contract.session import chunkfile, journal, layout
 from overflight_contract.session.catalogue import Catalogue
 from overflight_contract.session.chunkfile import ChunkFile
-from overflight_contract.session.layout import Block
 from overflight_contract.session.mcap import McapError
 from overflight_contract.session.model import Note
+from overflight_contract.session.packing import Block, block
 from overflight_contract.session.tail import Run, Tail, join_tail, read_segments
+from overflight_contract.session.unpacking import unpack_all
 
 
 class Resumed(NamedTuple):
@@ -135,14 +136,14 @@ def _put_back(
         file.append(blocks)
         step("recovered chunk")
         top = max(top, *(block.top_connection for block in blocks))
-        last_ns = max(last_ns, *(max(block.times) for block in blocks))
+        last_ns = max(last_ns, *(block.end_ns for block in blocks))
     file.sync()
     step("recovered")
     return _note(tail, last_ns), top
 
 
 def _remove_sealed(path: Path, step: Callable[[str], None]) -> None:
-    for old in journal.sealed_segments(path):
+    for old in (*journal.sealed_segments(path), *journal.free_segments(path)):
         old.unlink()
         step("old segment removed")
 
@@ -197,7 +198,7 @@ def _last_of(catalogue: Catalogue) -> tuple[int, int]:
     for entry in catalogue.entries:
         try:
             records = catalogue.content(entry)
-            items = layout.unpack(records, sequence)
+            items = unpack_all(records, sequence)
         except McapError:
             continue
         for found in layout.walk(records):
@@ -214,20 +215,21 @@ def _chunks(runs: list[Run], chunk_bytes: int) -> Iterator[list[Block]]:
         if blocks and (size >= chunk_bytes or run.first_sequence != following):
             yield blocks
             blocks, size = [], 0
-        blocks.append(_block(run))
+        blocks.append(_block(run, size))
         size += len(run.records)
         following = run.first_sequence + run.total
     if blocks:
         yield blocks
 
 
-def _block(run: Run) -> Block:
+def _block(run: Run, at: int) -> Block:
     found = list(layout.walk(run.records))
-    items = layout.unpack(run.records, run.first_sequence)
-    return Block(
+    items = unpack_all(run.records, run.first_sequence)
+    return block(
         run.records,
+        at,
         [record.log_time_ns for record in found],
-        [record.channel_id for record in found],
+        bytes(record.channel_id for record in found),
         [record.size for record in found],
         max((getattr(item, "connection", 0) for item in items), default=0),
     )

@@ -55,7 +55,10 @@ def read_segments(path: Path) -> list[Segment]:
     misses nothing.
     """
     found = _read_segment(journal.current(path))
-    sealed = [_read_segment(segment) for segment in journal.sealed_segments(path)]
+    sealed = [
+        _read_segment(segment, int(segment.name.rpartition(".")[2]))
+        for segment in journal.sealed_segments(path)
+    ]
     return [segment for segment in (*sealed, found) if segment is not None]
 
 
@@ -83,13 +86,18 @@ def join_tail(catalogue: Catalogue, segments: Iterable[Segment]) -> Tail:
     return Tail(final, end, list(each_once(runs, oldest.first_sequence)), headers, damage)
 
 
-def _read_segment(path: Path) -> Segment | None:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return None  # its chunk came to be on disk in the meantime
-    runs = [Run(*batch[:3]) for batch in journal.parse_batches(data)]
-    return Segment(path.name, journal.parse_header(data), runs, len(data))
+def _read_segment(path: Path, number: int | None = None) -> Segment | None:
+    """Read a segment, which `number` is known of unless it is the current one."""
+    data = journal.read(path)
+    if data is None:
+        return None
+    header = journal.parse_header(data)
+    if header is not None and number not in (None, header.number):
+        return None  # its chunk is on disk, and the file is in use again
+    first = 0 if header is None else header.first_sequence
+    batches = journal.parse_batches(data)
+    runs = [Run(*batch[:3]) for batch in batches if batch.first_sequence >= first]
+    return Segment(path.name, header, runs, len(data))
 
 
 def _is_of(segment: Segment, session_id: bytes, damage: list[str]) -> bool:

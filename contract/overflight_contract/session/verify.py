@@ -11,6 +11,7 @@ from overflight_contract.session import layout
 from overflight_contract.session.layout import Found
 from overflight_contract.session.mcap import ChunkEntry, McapError
 from overflight_contract.session.reader import SessionFile, SessionReader
+from overflight_contract.session.unpacking import unpack_all
 
 
 class Problem(NamedTuple):
@@ -108,7 +109,7 @@ class _FileCheck:
     def _content(self, where: str, records: bytes) -> Iterator[Problem]:
         try:
             found = list(layout.walk(records))
-            layout.unpack(records, self.following)
+            unpack_all(records, self.following)
         except McapError as error:
             yield Problem(self._name, "content", f"{where}: {error}")
             return

@@ -5,7 +5,7 @@ Steps, each safe against a kill at any instant (`tail` says how a reader puts th
 1. `write` appends a batch to the current segment of the journal, with one system call.
 2. When the segment is as large as a chunk it is sealed by a rename, and a new one begins.
 3. A thread writes the sealed segment's chunk into the MCAP file; zstd frees the interpreter.
-4. The segment is removed once the MCAP file was synchronised.
+4. Once the MCAP file was synchronised the segment's file is free: it is the next new segment.
 5. `tick` puts a provisional chunk of the current segment into the MCAP file, for other readers,
    and synchronises the journal, so a power cut loses about a second.
 6. `close` writes the last chunk, summary and footer, then removes the journal.
@@ -18,12 +18,13 @@ import errno
 import os
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from overflight_contract.session import chunkfile, journal
-from overflight_contract.session.layout import Block
+from overflight_contract.session.packing import Block
 from overflight_contract.session.resume import Resumed
 
 MAX_ITEMS: Final = 1 << 32
@@ -31,7 +32,8 @@ MAX_ITEMS: Final = 1 << 32
 FLUSH_NS: Final = 1_000_000_000
 _MAX_WAITING: Final = 8
 """Sealed segments that may wait for the thread before `write` waits for it."""
-_MAX_UNSYNCED: Final = 64
+_MAX_UNSYNCED: Final = 16
+_MAX_FREE: Final = 16
 
 
 class _Segment:
@@ -43,6 +45,7 @@ class _Segment:
         self.fd = fd
         self.bytes = journal.HEADER_BYTES
         self.blocks: list[Block] = []
+        self.content_bytes = 0
         self.provisional = 0
         """Blocks that stand in a provisional chunk."""
 
@@ -72,7 +75,10 @@ class FileWriter:
         self._step = step
         self._error: OSError | None = None
         self._abandoned = False
-        self._retired: list[Path] = []
+        self._retired: list[_Segment] = []
+        """Segments whose chunk is written, but may not be on disk."""
+        self._free: deque[Path] = deque()
+        """Files of segments that are no longer needed."""
         self._flushed_at: int | None = None
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._waiting = threading.Semaphore(_MAX_WAITING)
@@ -87,15 +93,20 @@ class FileWriter:
         """Size of the final chunks in the file."""
         return self._file.final_end
 
+    @property
+    def at(self) -> int:
+        """Offset in its chunk at which the next block will stand."""
+        return self._segment.content_bytes
+
     def write(self, block: Block) -> None:
-        """Write a block that begins at `sequence`; it is in the journal when this returns.
+        """Write a block that begins at `sequence` and `at`; it is in the journal when this returns.
 
         Raises `OSError` where it can't be written; nothing of the block is then in the session,
         and every later call raises as well.
         """
         if self._error is not None:
             raise self._error
-        segment, count = self._segment, len(block.times)
+        segment, count = self._segment, block.total
         if self.sequence + count > self._end_sequence:
             raise self._failed(OSError(errno.EFBIG, "a session file holds no more items"))
         try:
@@ -106,6 +117,7 @@ class FileWriter:
             raise self._failed(error) from error
         segment.bytes += size
         segment.blocks.append(block)
+        segment.content_bytes += len(block.records)
         self.bytes += size
         self.sequence += count
         if block.top_connection >= self.next_connection:
@@ -156,6 +168,7 @@ class FileWriter:
         full = self._segment
         path = journal.sealed(self.path, full.number)
         try:
+            os.ftruncate(full.fd, full.bytes)
             full.path.rename(path)
             full.path = path
             self._step("sealed")
@@ -167,8 +180,7 @@ class FileWriter:
                 self._file.final_end,
                 self.next_connection,
             )
-            current = journal.current(self.path)
-            self._segment = _Segment(current, header.number, journal.create(current, header))
+            self._segment = self._begin(header)
         except OSError as error:
             raise self._failed(error) from error
         self._step("new segment")
@@ -176,6 +188,14 @@ class FileWriter:
             if self._error is not None:
                 raise self._error
         self._do(lambda: self._compact(full))
+
+    def _begin(self, header: journal.SegmentHeader) -> _Segment:
+        current = journal.current(self.path)
+        if self._free:
+            fd = journal.reuse(self._free.popleft(), current, header)
+        else:
+            fd = journal.create(current, header)
+        return _Segment(current, header.number, fd)
 
     # What follows runs in the thread.
 
@@ -185,7 +205,7 @@ class FileWriter:
             self._step("chunk written")
             os.close(segment.fd)
             segment.blocks = []
-            self._retired.append(segment.path)
+            self._retired.append(segment)
             if len(self._retired) >= _MAX_UNSYNCED:
                 self._retire()
         finally:
@@ -204,9 +224,15 @@ class FileWriter:
             return
         self._file.sync()
         self._step("synchronised")
-        for path in self._retired:
-            path.unlink(missing_ok=True)
-            self._step("segment removed")
+        for segment in self._retired:
+            if len(self._free) < _MAX_FREE:
+                free = journal.free(self.path, segment.number)
+                segment.path.rename(free)
+                self._step("segment free")
+                self._free.append(free)
+            else:
+                segment.path.unlink(missing_ok=True)
+                self._step("segment removed")
         self._retired.clear()
 
     def _finish(self, segment: _Segment) -> None:
@@ -220,9 +246,12 @@ class FileWriter:
             }
         )
         self._step("finished")
-        for path in (*self._retired, segment.path):
-            path.unlink(missing_ok=True)
+        for done in (*self._retired, segment):
+            done.path.unlink(missing_ok=True)
             self._step("journal removed")
+        for free in self._free:
+            free.unlink(missing_ok=True)
+            self._step("free segment removed")
 
     def _do(self, job: Callable[[], None], *, strict: bool = True) -> None:
         if self._thread is not None:
