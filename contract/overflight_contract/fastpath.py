@@ -18,29 +18,29 @@ from overflight_contract import messages
 from overflight_contract.errors import ContractError
 from overflight_contract.topics import Kind
 
-_COUNT: Final = rb"[1-9]\d{0,14}"
-_FLIGHT: Final = rb"\d{8}T\d{6}Z-[0-9a-f]{4}"
+# Almost every step that may have to be taken back costs as much as ten characters. So digits are
+# possessive (`\d{1,5}+`), alternatives differ in their first character and stand side by side, and
+# a few values that hardly occur are left to `decode`: ±90.0, -180.0, 60000.0, -1000.0, years 19xx.
+
+_COUNT: Final = rb"[1-9]\d{0,14}+"
+_FLIGHT: Final = rb"\d{8}+T\d{6}+Z-[0-9a-f]{4}+"
 _DAY: Final = (
-    rb"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])"
-    rb"|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+    rb"(?:0[1-9]-(?:0[1-9]|1\d|2[0-8])|1[0-2]-(?:0[1-9]|1\d|2[0-8])"
+    rb"|0[13-9]-(?:29|30)|1[0-2]-(?:29|30)|0[13578]-31|1[02]-31)"
 )
-_TIME: Final = (
-    rb"(?:19|20)\d\d-" + _DAY + rb"T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.(?!000)\d{3}000)?Z"
+_TIME: Final = rb"20\d\d-" + _DAY + rb"T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:Z|\.(?!000)\d\d\d000Z)"
+_FRACTION: Final = rb"\.\d{1,5}+(?<!\d0)"
+_LATITUDE: Final = rb"(?:[1-8]\d?+|-[1-8]\d?+|0|9|-9|-0(?!\.0[,}]))" + _FRACTION
+_LONGITUDE: Final = rb"(?:1[0-7]\d|[1-9]\d?+|-1[0-7]\d|-[1-9]\d?+|0|-0(?!\.0[,}]))" + _FRACTION
+_ALTITUDE: Final = rb"(?:[1-5]\d{4}+\.\d|[1-9]\d{0,3}+\.\d|0\.\d|-[1-9]\d{0,2}+\.\d|-0\.[1-9]|null)"
+_HDOP: Final = rb"(?:\d\.\d|[1-9]\d\.\d|null)"
+_ANGLE: Final = rb"(?:[12]\d\d|3[0-5]\d|[1-9]\d?+|0)\.\d"
+_SPEED: Final = rb"(?:[1-4]\d\d\.\d|[1-9]\d?+\.\d|0\.\d|500\.0|null)"
+_CLIMB: Final = (
+    rb"(?:[12]\d\d\.\d|[1-9]\d?+\.\d|0\.\d|-[12]\d\d\.\d|-[1-9]\d?+\.\d|-0\.[1-9]|-?300\.0|null)"
 )
-_FRACTION: Final = rb"\.(?:0|\d{0,4}[1-9])"
-_NO_NEGATIVE_ZERO: Final = rb"(?!-0\.0[,}])"
-_LATITUDE: Final = _NO_NEGATIVE_ZERO + rb"-?(?:[1-8]?\d" + _FRACTION + rb"|90\.0)"
-_LONGITUDE: Final = _NO_NEGATIVE_ZERO + rb"(?:-?(?:1[0-7]\d|[1-9]?\d)" + _FRACTION + rb"|-180\.0)"
-_ALTITUDE: Final = (
-    _NO_NEGATIVE_ZERO
-    + rb"(?:(?:[1-5]\d{4}|[1-9]\d{0,3}|0)\.\d|60000\.0|-(?:[1-9]\d{0,2}|0)\.\d|-1000\.0|null)"
-)
-_HDOP: Final = rb"(?:[1-9]?\d\.\d|null)"
-_ANGLE: Final = rb"(?:[12]\d\d|3[0-5]\d|[1-9]?\d)\.\d"
-_SPEED: Final = rb"(?:(?:[1-4]\d\d|[1-9]?\d)\.\d|500\.0|null)"
-_CLIMB: Final = _NO_NEGATIVE_ZERO + rb"(?:-?(?:[12]\d\d|[1-9]?\d)\.\d|-?300\.0|null)"
 _WAYPOINT: Final = (
-    rb'(?:\{"number":(?:[1-9]\d{0,2}|0),"distance_m":(?:1\d{7}|[1-9]\d{0,6}|0),"bearing_deg":'
+    rb'(?:\{"number":(?:[1-9]\d{0,2}+|0),"distance_m":(?:1\d{7}+|[1-9]\d{0,6}+|0),"bearing_deg":'
     + _ANGLE
     + rb"\}|null)"
 )
@@ -66,7 +66,7 @@ POSITION_TAIL: Final = (
     + _ALTITUDE
     + rb',"alt_hae_m":'
     + _ALTITUDE
-    + rb',"fix":"[23]d","sats":(?:[1-9]?\d|null),"hdop":'
+    + rb',"fix":"[23]d","sats":(?:[1-9]\d?+|0|null),"hdop":'
     + _HDOP
     + rb"\}"
 )
@@ -81,7 +81,7 @@ NAVIGATION_TAIL: Final = (
     + _CLIMB
     + rb',"phase":"(?:prelaunch|ascent|float|descent|landed)","waypoint":'
     + _WAYPOINT
-    + rb',"cross_track_m":(?:-?(?:1\d{7}|[1-9]\d{0,6})|0|null)\}'
+    + rb',"cross_track_m":(?:1\d{7}+|[1-9]\d{0,6}+|-1\d{7}+|-[1-9]\d{0,6}+|0|null)\}'
 )
 """The rest of a navigation message."""
 

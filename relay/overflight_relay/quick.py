@@ -10,7 +10,7 @@ nothing takes the slow path.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from operator import gt
 from typing import Final, NamedTuple
@@ -60,11 +60,18 @@ def publish_check(payload: str, version: Version, qos: int) -> QuickCheck:
             return None
         if list(lengths) != list(map(_length_of, sizes)):
             return None
-        if any(map(gt, map(int, helds), map(int, seqs))):
+        if _any_above(helds, seqs):
             return None
         return Run(packets, packet_ids if qos else (), used)
 
     return check
+
+
+def _any_above(left: Sequence[bytes], right: Sequence[bytes]) -> bool:
+    """Tell whether any number on the left is greater than the one beside it."""
+    if len({*map(len, left), *map(len, right)}) == 1:  # then text compares as numbers do
+        return any(map(gt, left, right))
+    return any(map(gt, map(int, left), map(int, right)))
 
 
 @lru_cache(maxsize=512)

@@ -57,6 +57,38 @@ def test_a_usual_message_is_accepted(kind):
 
 
 @pytest.mark.parametrize(
+    "edit",
+    [
+        (b"47.12345", b"0.1"),
+        (b"47.12345", b"-0.1"),
+        (b"47.12345", b"5.0"),
+        (b"47.12345", b"-89.99999"),
+        (b"47.12345", b"90.0"),
+        (b"-122.54321", b"179.99999"),
+        (b"-122.54321", b"18.5"),
+        (b"-122.54321", b"-180.0"),
+        (b"18123.4", b"0.0"),
+        (b"18123.4", b"-0.5"),
+        (b"18123.4", b"-999.9"),
+        (b"18123.4", b"null"),
+        (b"2023-02-01", b"2023-12-31"),
+        (b"2023-02-01", b"2024-02-28"),
+        (b"2023-02-01", b"2023-11-30"),
+        (b"2023-02-01", b"1999-10-29"),
+        (b'"sats":11', b'"sats":0'),
+        (b'"sats":11', b'"sats":7'),
+        (b'"hdop":0.9', b'"hdop":10.5'),
+    ],
+)
+def test_values_at_the_edges_are_valid(edit):
+    payload = POSITION.replace(*edit)
+    assert payload != POSITION
+    assert fastpath.is_valid(Kind.POSITION, payload)
+    rare = edit[1] in (b"90.0", b"-180.0", b"1999-10-29")
+    assert fastpath.looks_valid(Kind.POSITION, payload) != rare
+
+
+@pytest.mark.parametrize(
     ("kind", "pattern"),
     [(Kind.POSITION, fastpath.POSITION), (Kind.NAVIGATION, fastpath.NAVIGATION)],
 )
@@ -95,6 +127,20 @@ def test_it_agrees_with_decode_on_edited_messages(kind, at, cut, put):
         (b"47.12345", b"90.00001"),
         (b"47.12345", b"-0.0"),
         (b"-122.54321", b"180.0"),
+        (b"47.12345", b"-0.00"),
+        (b"47.12345", b"1.00"),
+        (b"47.12345", b"1.123456"),
+        (b"47.12345", b"91.5"),
+        (b"47.12345", b"01.5"),
+        (b"-122.54321", b"-00.5"),
+        (b"-122.54321", b"-0.0"),
+        (b"-122.54321", b"181.5"),
+        (b"18123.4", b"-0.0"),
+        (b"18123.4", b"18123.45"),
+        (b"2023-02-01", b"2023-04-31"),
+        (b"2023-02-01", b"2023-02-30"),
+        (b'"sats":11', b'"sats":011'),
+        (b'"hdop":0.9', b'"hdop":00.9'),
         (b"18123.4", b"60000.1"),
         (b"2023-02-01", b"2023-02-29"),
         (b".123000Z", b".123001Z"),

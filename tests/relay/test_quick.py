@@ -66,6 +66,26 @@ def test_what_is_not_all_good_is_not_taken_whole(make_position, spoil):
     assert run is None or run.used < len(data)
 
 
+@pytest.mark.parametrize(
+    ("seq", "held", "good"),
+    [(99, 100, False), (100, 99, True), (100, 100, True), (1000, 999, True), (999, 1000, False)],
+)
+def test_numbers_are_compared_as_numbers(make_position, seq, held, good):
+    sent = [
+        packet.replace(b'"held_from":1,', b'"held_from":%d,' % held)
+        for packet in packets(make_position, Version.V311, 3, first=seq)
+    ]
+    sent = [packet[:1] + _length(packet) + packet[3:] for packet in sent]
+    run = publish_check("HAB-01", Version.V311, 1)(b"".join(sent))
+    assert (run is not None) == good
+    assert (lone_check("HAB-01", Version.V311, 1)(sent[0]) is not None) == good
+
+
+def _length(packet):
+    size = len(packet) - 3
+    return bytes((size & 127 | 128, size >> 7))
+
+
 @pytest.mark.parametrize("version", [Version.V31, Version.V311, Version.V5])
 @pytest.mark.parametrize("qos", [0, 1, 2])
 def test_one_alone_is_taken(make_position, version, qos):
