@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from overflight_contract import summaries
 from overflight_contract.identity import is_payload
+from overflight_contract.json_places import places
 from overflight_contract.messages import Message
 from overflight_contract.mqtt import packets as p
 from overflight_contract.mqtt import wire
@@ -325,15 +326,30 @@ def _continue(view: PacketView, state: _Connection, direction: int) -> None:
     if first is None:
         view.note = "a piece whose beginning is not here"
         return
+    if first.type == "publish" and first.qos is None:
+        _late_topic(first, view, state, direction)
     view.type, view.topic, view.payload = first.type, first.topic, first.payload
     view.qos, view.dup, view.retain = first.qos, first.dup, first.retain
     view.packet_id = first.packet_id
-    view.payload_offset = 0
+    view.payload_offset = view.payload_offset or 0
     if view.part == LAST:
         state.oversize[direction] = None
         view.note = "ends"
     else:
         view.note = "goes on"
+
+
+def _late_topic(first: PacketView, view: PacketView, state: _Connection, direction: int) -> None:
+    """Read what an oversize PUBLISH is about: the relay judged it by its fixed header alone."""
+    try:
+        parts = split_publish(first.data + view.data, first.version or Version.V311)
+    except RemoteProtocolError:
+        return
+    first.qos, first.dup, first.retain, topic, first.packet_id, offset = parts
+    first.topic = topic.decode("utf-8", "backslashreplace") or None
+    view.payload_offset = max(0, offset - len(first.data))
+    if first.topic is not None and first.topic.startswith("overflight/"):
+        _whose(first, state, direction)
 
 
 def _body_offset(data: bytes) -> int:
@@ -358,27 +374,8 @@ def _json_fields(view: PacketView) -> list[Field]:
     """Return the keys of a canonical message with where their values lie."""
     assert view.payload_offset is not None
     found: list[Field] = []
-    for name, start, end in _pairs(view.body):
+    for name, start, end in places(view.body):
         offset = view.payload_offset + start
         value = view.body[start:end].decode("ascii").strip('"')
         found.append(Field(name, value, offset, end - start))
-    return found
-
-
-def _pairs(body: bytes) -> list[tuple[str, int, int]]:
-    """Split canonical JSON, one level deep, into (key, start of value, end of value)."""
-    found = []
-    depth, key_start, value_start, key = 0, 0, 0, ""
-    for at, char in enumerate(body):
-        if char in b"{":
-            depth += 1
-            if depth == 1:
-                key_start = at + 1
-        elif char in b":" and depth == 1 and not key:
-            key, value_start = body[key_start:at].decode("ascii").strip('"'), at + 1
-        elif (char in b"," and depth == 1) or (char in b"}" and depth == 1):
-            found.append((key, value_start, at))
-            key, key_start = "", at + 1
-        if char in b"}":
-            depth -= 1
     return found

@@ -94,12 +94,16 @@ def tokenize(text: str) -> list[Token]:
             continue
         token = Token(kind, match.group(kind), match.start(kind))
         if kind == "bad":
-            quote = token.text in "\"'"
-            detail = "the text has no closing quote" if quote else f"{token.text!r} means nothing"
-            raise FilterError(detail, text, token.position)
+            raise FilterError(_meaningless(token.text), text, token.position)
         tokens.append(token)
     tokens.append(Token("end", "", len(text)))
     return tokens
+
+
+def _meaningless(text: str) -> str:
+    if text in "\"'":
+        return "the text has no closing quote"
+    return "'=' means nothing; did you mean '=='?" if text == "=" else f"{text!r} means nothing"
 
 
 class _Parser:

@@ -15,7 +15,8 @@ from overflight.watch.lines import detail, header, line
 from overflight.watch.sources import Batch, from_file, live
 from overflight_contract.commandline import Exit, epilog
 from overflight_contract.errors import InputError, OverflightError
-from overflight_contract.filters import compile_filter
+from overflight_contract.filter_fields import FIELDS
+from overflight_contract.filters import OPERATORS, compile_filter
 from overflight_contract.session import Item, SessionPacket, SessionWriter
 
 DEFAULT_RELAY = "http://127.0.0.1:18830"
@@ -66,7 +67,10 @@ def build(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Watch; returns the exit status."""
     target, text = split_target(args.words)
+    if args.write is not None and args.write.exists():
+        raise InputError(f"{args.write} exists; choose another name")
     if args.tui:
+        compile_filter(text)
         return _tui(target, text, follow=args.follow)
     batches = open_source(target, text, tail=args.tail, follow=args.follow)
     if args.number is not None:
@@ -92,6 +96,10 @@ def split_target(words: Sequence[str]) -> tuple[str, str]:
         return first, rest
     if first.endswith((".mcap", "/")):
         raise InputError(f"there is no session {first}")
+    if "://" in first and " " not in first:
+        raise InputError(f"{first!r} is no address of a relay; as in {DEFAULT_RELAY}")
+    if rest and first not in (*FIELDS, "not") and rest.split()[0] not in (*OPERATORS, "="):
+        raise InputError(f"there is no session {first}, and no field of that name")
     return DEFAULT_RELAY, " ".join(words)
 
 
@@ -144,6 +152,8 @@ def _show(batches: Iterator[Batch], args: argparse.Namespace) -> int:
                 out.extend(detail(view))
         if batch.missed:
             print(f"missed {batch.missed} packets", file=sys.stderr)
+        if batch.note:
+            print(f"overflight: {batch.note}", file=sys.stderr)
         if out:
             print("\n".join(out), flush=True)
     return Exit.OK

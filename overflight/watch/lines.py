@@ -22,7 +22,9 @@ def line(view: PacketView, *, colour: bool) -> str:
     topic = f"{view.topic}  " if view.topic else ""
     start = f"{iso(view.at_ns)[11:-1]} {_ARROWS[view.direction]} {printable(who)[:16]:16} "
     middle = f"{view.type:11} {qos:2} {view.size:6} "
-    said = printable(f"{topic}{view.summary}")
+    fault = view.summary.removeprefix("malformed: ")
+    repeated = view.verdict != "ok" and fault in view.reason  # which says it better
+    said = printable(topic if repeated else f"{topic}{view.summary}").rstrip()
     end = "" if view.verdict == "ok" else f"  {view.verdict.upper()}: {printable(view.reason)}"
     if not colour:
         return f"{start}{middle}{said}{end}"

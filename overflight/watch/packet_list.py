@@ -43,9 +43,9 @@ class PacketList(ScrollView, can_focus=True):
     ]
 
     class Chosen(Message):
-        """Another packet is under the cursor."""
+        """Another packet is under the cursor, or none."""
 
-        def __init__(self, view: PacketView) -> None:
+        def __init__(self, view: PacketView | None) -> None:
             self.view = view
             super().__init__()
 
@@ -90,6 +90,8 @@ class PacketList(ScrollView, can_focus=True):
         self._shown = [entry for entry in self._all if self._wants(entry[0])]
         self.cursor = len(self._shown) - 1
         self._changed()
+        if not self.follow:
+            self._tell()
 
     def _wants(self, view: PacketView) -> bool:
         if self._connection is not None and view.connection != self._connection:
@@ -125,8 +127,7 @@ class PacketList(ScrollView, can_focus=True):
         self.refresh()
 
     def _tell(self) -> None:
-        if self.chosen is not None:
-            self.post_message(self.Chosen(self.chosen))
+        self.post_message(self.Chosen(self.chosen))
 
     def render_line(self, y: int) -> Strip:
         """Draw one line (Textual's line API)."""

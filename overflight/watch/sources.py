@@ -36,6 +36,8 @@ class Batch(NamedTuple):
     missed: int = 0
     items: tuple[Item, ...] = ()
     """What the session holds of them, for saving."""
+    note: str = ""
+    """What happened to the source, for the person who watches."""
 
 
 # -- a relay that runs ------------------------------------------------------------------------
@@ -89,34 +91,51 @@ class Rebuilder:
         self._dissector.view(SessionPacket(0, number, Direction.UP, Verdict.OK, "", data))
 
 
-def live(url: str, text: str, tail: int, *, retry: bool = True) -> Iterator[Batch]:
+def live(
+    url: str,
+    text: str,
+    tail: int,
+    *,
+    notable: int = 0,
+    retry: bool = True,
+    patient: bool = False,
+) -> Iterator[Batch]:
     """Yield what the relay with control port `url` sees, for ever.
 
-    Raises `UnavailableError` where it does not answer at first, `InputError` where it refuses the
-    filter `text`. With `retry` a relay that goes away is waited for.
+    It begins with the last `tail` packets, and with `notable` earlier ones that were refused or
+    marked. Raises `UnavailableError` where no relay answers at first (`patient` waits for one),
+    `InputError` where it refuses the filter `text` or `url` is none. With `retry` a relay that
+    goes away is waited for.
     """
-    rebuilder, connected = Rebuilder(), False
+    query = {"filter": text, "tail": str(tail), "notable": str(notable), "whole": "true"}
+    rebuilder, connected, gone = Rebuilder(), False, False
     while True:
         try:
-            for batch in _stream(url, text, 0 if connected else tail, rebuilder):
-                connected = True
+            for batch in _stream(url, query, rebuilder):
+                if gone:
+                    yield Batch([], note="the relay is back")
+                connected, gone = True, False
                 yield batch
-        except OSError as error:
-            if not connected:
-                raise UnavailableError(f"no relay answers at {url}: {error}") from error
+        except (OSError, http.client.HTTPException) as error:
+            if not connected and not patient:
+                raise UnavailableError(
+                    f"no relay answers at {url}: {error}; "
+                    "is this the control port of one that runs?"
+                ) from error
         if not retry:
             return
+        if not gone:
+            query |= {"tail": "0", "notable": "0"} if connected else {}
+            which = "the relay is gone" if connected else f"no relay answers at {url}"
+            yield Batch([], note=f"{which}; waiting for it")
+        gone = True
         time.sleep(_RETRY_S)
 
 
-def _stream(url: str, text: str, tail: int, rebuilder: Rebuilder) -> Iterator[Batch]:
-    parts = urllib.parse.urlsplit(url)
-    query = urllib.parse.urlencode({"filter": text, "tail": tail, "whole": "true"})
-    connection = http.client.HTTPConnection(
-        parts.hostname or "", parts.port or 80, timeout=_TIMEOUT_S
-    )
+def _stream(url: str, query: dict[str, str], rebuilder: Rebuilder) -> Iterator[Batch]:
+    connection = _connection(url)
     try:
-        connection.request("GET", f"/api/v1/tap?{query}")
+        connection.request("GET", f"/api/v1/tap?{urllib.parse.urlencode(query)}")
         response = connection.getresponse()
         if response.status != http.client.OK:
             raise InputError(f"the relay refuses: {_detail(response.read())}")
@@ -133,6 +152,19 @@ def _stream(url: str, text: str, tail: int, rebuilder: Rebuilder) -> Iterator[Ba
                 yield Batch([view for view, _ in pairs], 0, tuple(item for _, item in pairs))
     finally:
         connection.close()
+
+
+def _connection(url: str) -> http.client.HTTPConnection:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host:
+        raise InputError(f"{url!r} is no address of a relay; as in http://127.0.0.1:18830")
+    if parts.scheme == "https":
+        return http.client.HTTPSConnection(host, port or 443, timeout=_TIMEOUT_S)
+    return http.client.HTTPConnection(host, port or 80, timeout=_TIMEOUT_S)
 
 
 def _detail(body: bytes) -> str:

@@ -80,6 +80,7 @@ class WatchApp(App[None]):
         self._connection: int | None = None
         self._wanted: Predicate | None = None
         self._trouble = ""
+        self._note = ""
 
     def compose(self) -> ComposeResult:
         """Lay out the screen."""
@@ -119,7 +120,7 @@ class WatchApp(App[None]):
     def _read(self) -> None:
         try:
             if self._target.startswith(("http://", "https://")):
-                batches = live(self._target, "", 1000)
+                batches = live(self._target, "", 1000, notable=500, patient=True)
             else:
                 batches = from_file(Path(self._target), None, follow=self._file_follow)
             for batch in batches:
@@ -141,6 +142,8 @@ class WatchApp(App[None]):
         entries: list[Entry] = []
         for batch in batches:
             self._missed += batch.missed
+            if batch.note or batch.views:
+                self._note = batch.note
             saved = [item for item in batch.items if isinstance(item, SessionPacket)]
             whole = len(saved) == len(batch.views)
             entries.extend(
@@ -176,8 +179,7 @@ class WatchApp(App[None]):
             words.append(f"PAUSED, {len(self._held):,} wait")
         elif packets.follow:
             words.append("following")
-        if self._trouble:
-            words.append(self._trouble)
+        words += filter(None, (self._note, self._trouble))
         self.query_one("#state", Static).update("  ·  ".join(words))
 
     # -- what the person does -------------------------------------------------------------------
@@ -192,10 +194,11 @@ class WatchApp(App[None]):
         try:
             self._wanted = compile_filter(text) if text.strip() else None
         except FilterError as error:
-            self._trouble = str(error).partition("\n")[0]
+            self._trouble = f"filter, column {error.position + 1}: {error.detail}"
+            self.query_one("#filter", Input).cursor_position = error.position
             self._state()
             return False
-        self._trouble = ""
+        self._text, self._trouble = text, ""
         self.packets.choose(self._wanted, self._connection)
         self._state()
         return True
@@ -212,6 +215,9 @@ class WatchApp(App[None]):
     def packet_chosen(self, event: PacketList.Chosen) -> None:
         """Show the packet under the cursor."""
         view = event.view
+        if view is None:
+            self.query_one("#bytes", Static).update("")
+            return
         rows = [line(view, colour=False), "", *detail(view)]
         self.query_one("#bytes", Static).update(Text("\n".join(rows), no_wrap=True))
 
@@ -220,8 +226,11 @@ class WatchApp(App[None]):
         self.query_one("#filter").focus()
 
     def action_focus_list(self) -> None:
-        """Go back to the list."""
+        """Go back to the list; a filter that was not applied is forgotten."""
+        self.query_one("#filter", Input).value = self._text
+        self._trouble = ""
         self.packets.focus()
+        self._state()
 
     def action_pause(self) -> None:
         """Hold what comes, or show it."""

@@ -198,6 +198,19 @@ def test_the_payload_is_that_of_the_topic(see):
     assert see(Publish(topic="overflight/1/HAB-03/position", payload=POSITION)).payload == "HAB-03"
 
 
+def test_the_topic_of_an_oversize_packet_is_in_the_piece_behind_its_header(see):
+    see(connect())
+    topic = "overflight/1/HAB-02/position"
+    whole = encode(Publish(topic=topic, payload=bytes(500), qos=1, packet_id=9), V4)
+    first = see(whole[:3], part=FIRST, verdict=2)
+    assert (first.type, first.topic, first.size) == ("publish", None, len(whole))
+    piece = see(whole[3:100], part=MIDDLE, verdict=2)
+    assert (piece.topic, piece.payload, piece.qos, piece.packet_id) == (topic, "HAB-02", 1, 9)
+    assert piece.body == bytes(100 - 3 - 2 - len(topic) - 2)
+    last = see(whole[100:], part=LAST, verdict=2)
+    assert (last.topic, last.body) == (topic, whole[100:])
+
+
 def test_an_oversize_packet_in_pieces(see):
     see(connect())
     whole = encode(Publish(topic="photos/1", payload=bytes(500), qos=1, packet_id=9), V4)

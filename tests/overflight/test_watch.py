@@ -1,11 +1,16 @@
 """``overflight watch`` and ``overflight session observe`` on session files."""
 
 import datetime as dt
+import http.server
 import json
+import subprocess
+import sys
+import threading
 
 import pytest
 
 from overflight.cli import main
+from overflight.watch import sources
 from overflight.watch.sources import from_file
 from overflight_contract import messages
 from overflight_contract.mqtt import ConnAck, Connect, PubAck, Publish, Version, encode
@@ -160,6 +165,90 @@ def test_errors_point_at_the_place(session, capsys):
     assert main(["watch", "none.mcap"]) == 2
     assert "none.mcap" in capsys.readouterr().err
     assert main(["watch", "http://127.0.0.1:1"]) == 4
+    assert "no relay answers at http://127.0.0.1:1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["http://[::1"], "'http://[::1' is no address of a relay"),
+        (["http://"], "no address of a relay"),
+        (["http://127.0.0.1:99999"], "no address of a relay"),
+        (["mqtt://127.0.0.1"], "'mqtt://127.0.0.1' is no address of a relay"),
+        (["flights", "type == publish"], "there is no session flights"),
+        (["type = publish"], "did you mean '=='?"),
+        (["pyload", "==", "x"], "did you mean 'payload'?"),
+        (["--tui", "pyload == x"], "did you mean 'payload'?"),
+    ],
+)
+def test_what_a_person_may_get_wrong(words, says, capsys):
+    assert main(["watch", *words]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_file_that_is_there_is_not_added_to(session, capsys, tmp_path):
+    cut = tmp_path / "cut.mcap"
+    for target in (session, cut):
+        cut.touch()
+        assert main(["watch", str(session), "-w", str(target)]) == 2
+        assert "exists" in capsys.readouterr().err
+
+
+def test_a_reason_that_says_it_all_is_not_told_twice(tmp_path, capsys):
+    story = Story(tmp_path / "s.mcap")
+    reason = "protocol: CONNACK comes before a CONNECT [MQTT-3.1.0-1]"
+    story.say(Direction.UP, b"\x20\x02\0\0", Verdict.MARKED, reason)
+    story.end()
+    line = out(capsys, "watch", str(tmp_path / "s.mcap"))
+    assert line.count("[MQTT-3.1.0-1]") == 1
+
+
+def test_a_closed_pipe_is_no_error(session):
+    command = [sys.executable, "-m", "overflight", "watch", str(session)]
+    watch = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    watch.stdout.readline()
+    watch.stdout.close()
+    assert watch.stderr.read() == b""
+    watch.wait(20)
+
+
+class Tap(http.server.BaseHTTPRequestHandler):
+    """A relay's tap that says one thing, and goes away."""
+
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'retry: 2000\n\nevent: missed\ndata: {"missed":3}\n\n')
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+def test_a_relay_that_goes_away_and_comes_back(monkeypatch):
+    monkeypatch.setattr(sources, "_RETRY_S", 0.01)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Tap)
+    server.asked = []
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}"
+        batches = sources.live(url, "type == publish", 7)
+        told = [next(batches) for _ in range(6)]
+    finally:
+        server.shutdown()
+        server.server_close()
+    notes = [batch.note for batch in told if batch.note]
+    assert notes == ["the relay is gone; waiting for it", "the relay is back"]
+    assert sum(batch.missed for batch in told) == 6
+    assert "tail=7" in server.asked[0]
+    assert "tail=0" in server.asked[1]
+
+
+def test_a_relay_that_is_not_there_yet_can_be_waited_for(monkeypatch):
+    monkeypatch.setattr(sources, "_RETRY_S", 0.01)
+    batches = sources.live("http://127.0.0.1:1", "", 0, patient=True)
+    assert next(batches).note == "no relay answers at http://127.0.0.1:1; waiting for it"
 
 
 # -- session observe ------------------------------------------------------------------------------

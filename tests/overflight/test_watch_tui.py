@@ -92,6 +92,45 @@ async def test_filter_pause_follow_and_save(tmp_path, monkeypatch):
         assert session.packet_count == 12
 
 
+async def test_a_wrong_filter_is_pointed_at_and_can_be_forgotten():
+    app = WatchApp("none", "verdict == refused", reads=False)
+    async with app.run_test(size=(120, 32)) as pilot:
+        await shown(app, pilot)
+        assert "REFUSED: topic: no kind" in screen_text(app)
+        await pilot.press("slash", "ctrl+u", *"type == publish and nonsense == 1", "enter")
+        line = app.query_one("#filter")
+        assert app.focused is line
+        assert line.cursor_position == len("type == publish and ")
+        assert "filter, column 21: no field 'nonsense'" in screen_text(app)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert line.value == "verdict == refused"
+        assert "column" not in screen_text(app)
+
+
+async def test_where_nothing_is_chosen_nothing_is_shown_of_it():
+    app = WatchApp("none", "", reads=False)
+    async with app.run_test(size=(120, 32)) as pilot:
+        await shown(app, pilot)
+        assert "packet type and flags" in screen_text(app)
+        await pilot.press("slash", *"type == auth", "enter")
+        await pilot.pause()
+        assert app.packets.chosen is None
+        assert "packet type and flags" not in screen_text(app)
+
+
+async def test_it_says_that_its_relay_is_gone_and_back():
+    app = WatchApp("none", "", reads=False)
+    async with app.run_test(size=(120, 32)) as pilot:
+        await shown(app, pilot)
+        app.take(Batch([], note="the relay is gone; waiting for it"))
+        app.flush()
+        await pilot.pause()
+        assert "the relay is gone; waiting for it" in screen_text(app)
+        await shown(app, pilot)
+        assert "gone" not in screen_text(app)
+
+
 async def test_thousands_of_packets_do_not_hold_it_up():
     app = WatchApp("none", "verdict == refused", reads=False)
     async with app.run_test(size=(120, 32)) as pilot:
