@@ -157,3 +157,20 @@ def test_a_bare_folder_of_pictures_will_do(make: Make, tmp_path: Path) -> None:
     assert report.verdict is Verdict.HELD, report.reasons
     assert report.sent is None
     assert len(report.unproved) == 2
+
+
+def test_what_the_network_learned_is_told_by_flight_and_country(make: Make) -> None:
+    report = audit(make(messages=300))
+    (seen,) = report.learned.flights
+    assert (seen.payload, seen.flight, seen.fixes) == ("HAB-01", scenes.FLIGHT, 150)
+    assert seen.track_error_km is not None
+    assert seen.track_error_km < 0.01
+    stays = [stay for stay in seen.countries if stay.country == "United States"]
+    assert sum(stay.fixes for stay in stays) == 150
+    assert stays[0].from_at == seen.first_fix_at
+    assert "over United States" in to_text(report)
+
+
+def test_without_a_record_the_error_of_the_track_is_not_known(make: Make) -> None:
+    report = audit(make(messages=20), vaults=[])
+    assert [seen.track_error_km for seen in report.learned.flights] == [None]

@@ -14,7 +14,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
-from overflight_contract.errors import OverflightError, UnavailableError
+from overflight_contract.errors import InputError, OverflightError, UnavailableError
 from overflight_ground.audit.html import to_html
 from overflight_ground.audit.inputs import AuditInputs
 from overflight_ground.audit.keeping import keep
@@ -116,7 +116,11 @@ def audit(request: Request, payload: PayloadPath, flight: FlightPath) -> Respons
 @router.get("/audits/{payload}/{flight}/page")
 def audit_page(request: Request, payload: PayloadPath, flight: FlightPath) -> Response:
     """Return the newest audit of a flight as one self-contained page, to be saved."""
-    page = to_html(from_json(_report(request, payload, flight))).encode()
+    try:
+        report = from_json(_report(request, payload, flight))
+    except InputError as error:
+        raise ProblemError(409, "Made by another version", str(error)) from error
+    page = to_html(report).encode()
     name = f'attachment; filename="audit-{payload}-{flight}.html"'
     return etag_reply(request, page, "text/html; charset=utf-8", **{"Content-Disposition": name})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypedDict
 
 from overflight_contract.vault import VaultReport
 from overflight_ground.audit import walk
@@ -27,7 +27,7 @@ from overflight_ground.audit.report import (
 from overflight_ground.audit.search.find import SearchResult
 from overflight_ground.audit.search.fingerprints import SMALLEST_RUN
 from overflight_ground.audit.statistic_tests import statistics_of
-from overflight_ground.audit.tally import ByteClass
+from overflight_ground.audit.tally import ByteClass, Row
 from overflight_ground.audit.traffic import Packet
 from overflight_ground.audit.verdict import NOT_COVERED, Given, judge
 
@@ -88,7 +88,15 @@ def _bound(explainer: Explainer, kept_bytes: int | None) -> Bound:
     )
 
 
-def _limited(findings: Sequence[Finding]) -> tuple[tuple[Finding, ...], dict[str, int]]:
+class _Findings(TypedDict):
+    """The report's findings: those that are listed, and how many there are."""
+
+    findings: tuple[Finding, ...]
+    findings_left_out: dict[str, int]
+    finding_counts: dict[str, int]
+
+
+def _findings(findings: Sequence[Finding]) -> _Findings:
     kept: list[Finding] = []
     seen: Counter[str] = Counter()
     order = {Weight.BREAKS: 0, Weight.DOUBT: 1, Weight.NOTE: 2}
@@ -97,7 +105,11 @@ def _limited(findings: Sequence[Finding]) -> tuple[tuple[Finding, ...], dict[str
         if seen[finding.kind] <= PER_KIND:
             kept.append(finding)
     left = {kind: n - PER_KIND for kind, n in sorted(seen.items()) if n > PER_KIND}
-    return tuple(kept), left
+    return {
+        "findings": tuple(kept),
+        "findings_left_out": left,
+        "finding_counts": dict(sorted(seen.items())),
+    }
 
 
 def _tried(traffic: Traffic, search: Search | None) -> Tried:
@@ -147,6 +159,89 @@ def _states(vaults: Sequence[VaultReport], search: Search | None) -> tuple[Pictu
     return tuple(states)
 
 
+class _Messages(TypedDict):
+    """The report's counts of messages."""
+
+    sent: int | None
+    crossed: int | None
+    stored: int | None
+    lost: int | None
+    given_up: int
+    duplicates: int
+    resent: int
+    late: int
+    in_all: int
+    quarantined: int
+    refused: int
+    marked: int
+
+
+def _messages(reconciled: Reconciled, read: Reading, traffic: Traffic) -> _Messages:
+    return {
+        "sent": reconciled.sent,
+        "crossed": reconciled.crossed,
+        "stored": reconciled.stored,
+        "lost": reconciled.lost,
+        "given_up": reconciled.given_up,
+        "duplicates": reconciled.duplicates,
+        "resent": reconciled.resent,
+        "late": reconciled.late,
+        "in_all": reconciled.in_all,
+        "quarantined": len(read.store.quarantined) if read.store else 0,
+        "refused": traffic.refused,
+        "marked": traffic.marked,
+    }
+
+
+class _Bytes(TypedDict):
+    """The report's sums of bytes, and what they are made of."""
+
+    bytes_crossed: int
+    bytes_down: int
+    session_bytes: int
+    fixed_bytes: int
+    explained_bytes: int
+    unexplained_bytes: int
+    opaque_bytes: int
+    classes: tuple[ClassRow, ...]
+
+
+def _bytes(traffic: Traffic) -> _Bytes:
+    tally = traffic.explainer.crossed
+    return {
+        "bytes_crossed": tally.bytes_of(),
+        "bytes_down": traffic.explainer.down_bytes,
+        "session_bytes": traffic.total_bytes,
+        "fixed_bytes": tally.bytes_of(ByteClass.FIXED),
+        "explained_bytes": tally.bytes_of(ByteClass.EXPLAINED),
+        "unexplained_bytes": tally.bytes_of(ByteClass.UNEXPLAINED),
+        "opaque_bytes": tally.bytes_of(ByteClass.OPAQUE),
+        "classes": tuple(map(_class_row, tally.rows())),
+    }
+
+
+def _class_row(row: Row) -> ClassRow:
+    return ClassRow(
+        packet=row.packet,
+        field=row.field,
+        byte_class=str(row.byte_class),
+        count=row.times,
+        bytes=row.size,
+        room_bits=round(row.bits, 3),
+    )
+
+
+def _given(read: Reading) -> Given:
+    return Given(
+        session=bool(read.sessions),
+        record=read.record is not None,
+        store=read.store is not None,
+        vault=bool(read.vaults),
+        pictures=sum(len(vault.entries) for vault in read.vaults),
+        bare_vault=any(vault.bare for vault in read.vaults),
+    )
+
+
 def assemble(
     read: Reading,
     traffic: Traffic,
@@ -156,22 +251,13 @@ def assemble(
     tried: Search | None,
 ) -> AuditReport:
     """Return the report."""
-    explainer = traffic.explainer
-    tally = explainer.crossed
-    unexplained = tally.bytes_of(ByteClass.UNEXPLAINED)
-    opaque = tally.bytes_of(ByteClass.OPAQUE)
-    images = sum(len(vault.entries) for vault in read.vaults) if read.vaults else None
+    messages = traffic.explainer.messages
+    given, sums = _given(read), _bytes(traffic)
     kept = sum(e.bytes for vault in read.vaults for e in vault.entries) if read.vaults else None
-    given = Given(
-        session=bool(read.sessions),
-        record=read.record is not None,
-        store=read.store is not None,
-        vault=bool(read.vaults),
-        pictures=images or 0,
-        bare_vault=any(vault.bare for vault in read.vaults),
-    )
-    judgement = judge(given, findings, search, unexplained_bytes=unexplained, opaque_bytes=opaque)
-    listed, left_out = _limited(findings)
+    judgement = judge(
+        given, findings, search,
+        unexplained_bytes=sums["unexplained_bytes"], opaque_bytes=sums["opaque_bytes"],
+    )  # fmt: skip
     recorded = read.record.messages if read.record else None
     return AuditReport(
         verdict=judgement.verdict,
@@ -179,48 +265,18 @@ def assemble(
         unproved=tuple(judgement.unproved),
         would_change=tuple(judgement.would_change),
         not_covered=NOT_COVERED,
-        payloads=tuple(sorted({m.payload for m in explainer.messages} | (read.payloads or set()))),
-        flights=tuple(sorted({m.flight for m in explainer.messages})),
-        sent=reconciled.sent,
-        crossed=reconciled.crossed,
-        stored=reconciled.stored,
-        lost=reconciled.lost,
-        given_up=reconciled.given_up,
-        duplicates=reconciled.duplicates,
-        resent=reconciled.resent,
-        late=reconciled.late,
-        in_all=reconciled.in_all,
-        quarantined=len(read.store.quarantined) if read.store else 0,
-        refused=traffic.refused,
-        marked=traffic.marked,
-        bytes_crossed=tally.bytes_of(),
-        bytes_down=explainer.down_bytes,
-        session_bytes=traffic.total_bytes,
-        fixed_bytes=tally.bytes_of(ByteClass.FIXED),
-        explained_bytes=tally.bytes_of(ByteClass.EXPLAINED),
-        unexplained_bytes=unexplained,
-        opaque_bytes=opaque,
-        images_kept=images,
+        payloads=tuple(sorted({m.payload for m in messages} | (read.payloads or set()))),
+        flights=tuple(sorted({m.flight for m in messages})),
+        **_messages(reconciled, read, traffic),
+        **sums,
+        images_kept=given.pictures if read.vaults else None,
         bytes_kept=kept,
-        bound=_bound(explainer, kept),
-        classes=tuple(
-            ClassRow(
-                packet=row.packet,
-                field=row.field,
-                byte_class=str(row.byte_class),
-                count=row.times,
-                bytes=row.size,
-                room_bits=round(row.bits, 3),
-            )
-            for row in tally.rows()
-        ),
-        findings=listed,
-        findings_left_out=left_out,
-        finding_counts=dict(sorted(Counter(f.kind for f in findings).items())),
+        bound=_bound(traffic.explainer, kept),
+        **_findings(findings),
         search=search,
         tried=_tried(traffic, tried),
-        statistics=statistics_of(explainer.messages, traffic.metadata.publish_gaps_ms),
-        learned=learned(explainer.messages, recorded, traffic.metadata, opaque),
+        statistics=statistics_of(messages, traffic.metadata.publish_gaps_ms),
+        learned=learned(messages, recorded, traffic.metadata, sums["opaque_bytes"]),
         volume=traffic.metadata.bins(),
         pictures=_states(read.vaults, search),
         inputs=tuple(read.inputs),

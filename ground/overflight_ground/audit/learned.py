@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from overflight_contract.errors import ContractError
 from overflight_contract.messages import Position, decode
 from overflight_contract.times import iso, to_ns
 from overflight_contract.topics import Kind
+from overflight_ground.areas import AreaMap, countries
 from overflight_ground.audit.ledgers import Crossed, Recorded
-from overflight_ground.audit.report import Bin, Learned
+from overflight_ground.audit.report import Bin, FlightSeen, Learned, Stay
 from overflight_ground.audit.room import distance_m
 from overflight_ground.audit.traffic import Packet
 from overflight_ground.audit.walk import PUBLISH
@@ -84,8 +88,16 @@ class Metadata:
         )
 
 
-def _fixes(messages: Sequence[Crossed] | Sequence[Recorded]) -> list[tuple[int, float, float]]:
-    fixes: dict[tuple[str, int], tuple[int, float, float]] = {}
+class Fix(NamedTuple):
+    """A fix that a message told, in degrees."""
+
+    at_ns: int
+    lat_deg: float
+    lon_deg: float
+
+
+def _fixes(messages: Iterable[Crossed | Recorded]) -> list[Fix]:
+    fixes: dict[int, Fix] = {}
     for message in messages:
         if message.kind != Kind.POSITION:
             continue
@@ -94,8 +106,8 @@ def _fixes(messages: Sequence[Crossed] | Sequence[Recorded]) -> list[tuple[int, 
         except ContractError:
             continue
         if isinstance(found, Position) and found.lat_deg is not None and found.lon_deg is not None:
-            place = (to_ns(found.measured_at), found.lat_deg, found.lon_deg)
-            fixes.setdefault((message.flight, message.seq), place)
+            fix = Fix(to_ns(found.measured_at), found.lat_deg, found.lon_deg)
+            fixes.setdefault(message.seq, fix)
     return sorted(fixes.values())
 
 
@@ -106,16 +118,21 @@ def learned(
     opaque_bytes: int,
 ) -> Learned:
     """Say what whoever carried the traffic knows by now."""
-    fixes = _fixes(crossed)
-    truth = _fixes(recorded) if recorded else []
-    step = max(1, -(-len(fixes) // TRACK_POINTS))
+    written: dict[str, list[Recorded]] = {}
+    for message in recorded or ():
+        written.setdefault(message.flight, []).append(message)
+    told: dict[tuple[str, str], list[Crossed]] = {}
+    for told_one in crossed:
+        told.setdefault((told_one.payload, told_one.flight), []).append(told_one)
+    flights = [
+        flight
+        for (payload, name), messages in sorted(told.items())
+        if (flight := _flight(payload, name, _fixes(messages), _fixes(written.get(name, ()))))
+    ]
     gaps = metadata.gaps_in_order
     return Learned(
-        fixes=len(fixes),
-        track_error_km=_error_km(fixes, truth),
-        first_fix_at=iso(fixes[0][0]) if fixes else None,
-        last_fix_at=iso(fixes[-1][0]) if fixes else None,
-        track=tuple((lat, lon) for _, lat, lon in fixes[::step]),
+        fixes=sum(flight.fixes for flight in flights),
+        flights=tuple(flights),
         contacts=metadata.contacts,
         contact_s=round(metadata.contact_ns / 1e9, 3),
         busiest_hour_bytes=max(metadata.by_hour.values(), default=0),
@@ -125,9 +142,50 @@ def learned(
     )
 
 
-def _error_km(
-    seen: Sequence[tuple[int, float, float]], truth: Sequence[tuple[int, float, float]]
-) -> float | None:
+def _flight(
+    payload: str, flight: str, fixes: Sequence[Fix], truth: Sequence[Fix]
+) -> FlightSeen | None:
+    if not fixes:
+        return None
+    step = max(1, -(-len(fixes) // TRACK_POINTS))
+    return FlightSeen(
+        payload=payload,
+        flight=flight,
+        fixes=len(fixes),
+        first_fix_at=iso(fixes[0].at_ns),
+        last_fix_at=iso(fixes[-1].at_ns),
+        track_error_km=_error_km(fixes, truth),
+        track=tuple((fix.lat_deg, fix.lon_deg) for fix in fixes[::step]),
+        countries=_countries(fixes),
+    )
+
+
+@functools.cache
+def _borders() -> AreaMap:
+    return AreaMap(countries())
+
+
+def _countries(fixes: Sequence[Fix]) -> tuple[Stay, ...]:
+    """Return the countries in the order in which they were crossed, by Natural Earth's outlines."""
+    runs = itertools.groupby(
+        fixes, key=lambda fix: [area.name for area in _borders().at(fix.lat_deg, fix.lon_deg)][:1]
+    )
+    stays: list[Stay] = []
+    for names, group in runs:
+        within = list(group)
+        stays += [
+            Stay(
+                country=name,
+                from_at=iso(within[0].at_ns),
+                to_at=iso(within[-1].at_ns),
+                fixes=len(within),
+            )
+            for name in names
+        ]
+    return tuple(stays)
+
+
+def _error_km(seen: Sequence[Fix], truth: Sequence[Fix]) -> float | None:
     """Return the greatest distance of a recorded fix from the nearest fix in time that crossed."""
     if not seen or not truth:
         return None

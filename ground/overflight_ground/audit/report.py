@@ -11,9 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
+from overflight_contract.errors import InputError
 from overflight_ground.audit.findings import Evidence, Finding
 
-SCHEMA: Final = "overflight-audit-1"
+SCHEMA: Final = "overflight-audit-2"
 
 
 class Verdict(enum.StrEnum):
@@ -139,15 +140,36 @@ class Bin(msgspec.Struct, frozen=True, kw_only=True):
     refused: int
 
 
+class Stay(msgspec.Struct, frozen=True, kw_only=True):
+    """A time over one country, by the fixes that crossed."""
+
+    country: str
+    from_at: str
+    to_at: str
+    fixes: int
+
+
+class FlightSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """One flight as the network saw it, in its messages."""
+
+    payload: str
+    flight: str
+    fixes: int
+    first_fix_at: str
+    last_fix_at: str
+    track_error_km: float | None
+    """The greatest distance of a recorded fix from what the network knew; None without a record."""
+    track: tuple[tuple[float, float], ...]
+    """(latitude, longitude) of at most 500 of the fixes, in degrees."""
+    countries: tuple[Stay, ...]
+    """In the order in which they were crossed; over the sea there is none."""
+
+
 class Learned(msgspec.Struct, frozen=True, kw_only=True):
     """What the network learned: by content, and by metadata alone."""
 
     fixes: int
-    track_error_km: float | None
-    first_fix_at: str | None
-    last_fix_at: str | None
-    track: tuple[tuple[float, float], ...]
-    """(latitude, longitude) of at most 500 of the fixes, in degrees."""
+    flights: tuple[FlightSeen, ...]
     contacts: int
     contact_s: float
     busiest_hour_bytes: int
@@ -223,8 +245,29 @@ def to_json(report: AuditReport) -> bytes:
 
 
 def from_json(data: bytes) -> AuditReport:
-    """Read a report; raises `msgspec.MsgspecError` where it is none."""
-    return msgspec.json.decode(data, type=AuditReport)
+    """Read a report; keys that it does not know are passed over.
+
+    Raises `InputError` where it is none, or one of another version.
+    """
+    try:
+        return msgspec.json.decode(data, type=AuditReport)
+    except msgspec.MsgspecError as error:
+        made_as = _schema_of(data)
+        if made_as is not None and made_as != SCHEMA:
+            text = f"this report is of another version ({made_as}, here {SCHEMA}); audit again"
+            raise InputError(text) from error
+        raise InputError(f"this is no report of an audit: {error}") from error
+
+
+class _Headed(msgspec.Struct, frozen=True):
+    schema: str
+
+
+def _schema_of(data: bytes) -> str | None:
+    try:
+        return msgspec.json.decode(data, type=_Headed).schema
+    except msgspec.MsgspecError:
+        return None
 
 
 def json_schema() -> dict[str, Any]:

@@ -96,10 +96,11 @@ def _spelt(report: AuditReport, signature: Signature | None) -> bytes:
 
 def read_report(data: bytes) -> tuple[AuditReport, Signature | None, bool]:
     """Read a report, signed or not, and whether it is spelt as we would; raises `InputError`."""
+    report = from_json(data)
     try:
-        report, signature = from_json(data), msgspec.json.decode(data, type=_Signed).signature
+        signature = msgspec.json.decode(data, type=_Signed).signature
     except msgspec.MsgspecError as error:
-        raise InputError(f"this is no report of an audit: {error}") from error
+        raise InputError(f"the report's signature is none: {error}") from error
     return report, signature, _spelt(report, signature) == data
 
 

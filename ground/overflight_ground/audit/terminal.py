@@ -22,6 +22,7 @@ def to_text(report: AuditReport, *, colour: bool = False) -> str:
             "the relay and did not cross"
         )
         lines += [f"              {line}" for line in attempts(report)]
+    lines += _learned(report)
     flagged = [s for s in report.statistics if s.flagged]
     lines += [
         f"statistics  {s.field}: {s.test}: p = {s.p_value:.1e} (no verdict: look)" for s in flagged
@@ -30,6 +31,20 @@ def to_text(report: AuditReport, *, colour: bool = False) -> str:
         lines += ["", "unproved", *_wrapped(report.unproved)]
     lines += ["", "what would have changed the verdict", *_wrapped(report.would_change)]
     return "\n".join(lines) + "\n"
+
+
+def _learned(report: AuditReport) -> list[str]:
+    """Say what the network knows, a line a flight."""
+    lines: list[str] = []
+    for seen in report.learned.flights[:LINES_EACH]:
+        over = list(dict.fromkeys(stay.country for stay in seen.countries))
+        named = ", ".join(over[:6]) + (f" and {len(over) - 6} more" if len(over) > 6 else "")
+        lines.append(
+            f"{'' if lines else 'learned':<11} {seen.payload}: {seen.fixes:,} fixes, over "
+            f"{named or 'no country'}"
+        )
+    more = len(report.learned.flights) - len(lines)
+    return lines + ([f"            and {more} more flights"] if more > 0 else [])
 
 
 def attempts(report: AuditReport) -> list[str]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from overflight_ground.audit.report import AuditReport
+from overflight_ground.audit.report import AuditReport, FlightSeen
 
 WIDTH = 1000
 
@@ -138,9 +138,9 @@ def rooms(entries: Sequence[tuple[str, float]]) -> str:
     return _svg(row * len(entries), body, "room by field")
 
 
-def track(report: AuditReport) -> str:
+def track(flight: FlightSeen) -> str:
     """Draw the track that the network saw, plate carrée, continuous over the antimeridian."""
-    points = list(report.learned.track)
+    points = list(flight.track)
     if len(points) < 2:
         return ""
     lons, last = [], points[0][1]

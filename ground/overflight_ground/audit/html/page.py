@@ -12,6 +12,8 @@ from overflight_ground.audit.html.style import STYLE
 from overflight_ground.audit.report import AuditReport, Verdict
 from overflight_ground.audit.terminal import share_text
 
+DRAWN: Final = 6
+"""Tracks that are drawn; all flights are in the table."""
 _CLASS: Final = {Verdict.HELD: "held", Verdict.BROKEN: "broken", Verdict.UNTOLD: "untold"}
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -165,22 +167,22 @@ def _ledgers(report: AuditReport) -> str:
 
 def _learned(report: AuditReport) -> str:
     seen = report.learned
-    body = f"<p><b>By content:</b> {seen.fixes:,} fixes"
-    if seen.first_fix_at:
-        body += f", from {seen.first_fix_at} to {seen.last_fix_at}"
-    if seen.track_error_km is not None:
-        body += f"; the track is known to within {seen.track_error_km * 1000:,.0f} m"
+    body = f"<p><b>By content:</b> {seen.fixes:,} fixes.</p>{tables.flights(report)}"
+    body += "".join(
+        f"<figure>{drawn}<figcaption>{escape(flight.payload)}, {escape(flight.flight)}</figcaption>"
+        f"</figure>"
+        for flight in seen.flights[:DRAWN]
+        if (drawn := drawing.track(flight))
+    )
     body += (
-        f".</p><p><b>By metadata alone</b> (all that is left where content is encrypted): "
+        f"<p><b>By metadata alone</b> (all that is left where content is encrypted): "
         f"{seen.contacts:,} {'contact' if seen.contacts == 1 else 'contacts'}, "
         f"{seen.contact_s:,.0f} s in all, {seen.packet_sizes:,} sizes "
         "of packet"
     )
     if seen.median_gap_s is not None:
         body += f", a packet every {seen.median_gap_s:g} s (median)"
-    body += f", at most {size_text(seen.busiest_hour_bytes)} in an hour; no position.</p>"
-    drawn = drawing.track(report)
-    return body + (f"<figure>{drawn}</figure>" if drawn else "")
+    return body + f", at most {size_text(seen.busiest_hour_bytes)} in an hour; no position.</p>"
 
 
 def _inputs(report: AuditReport) -> str:

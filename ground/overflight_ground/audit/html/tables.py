@@ -158,6 +158,25 @@ def attempts(report: AuditReport) -> str:
     return text + table(["packet", "topic", ">bytes", "reason", "where"], rows)
 
 
+def flights(report: AuditReport) -> str:
+    """What the network saw of each flight, and over which countries."""
+    rows = [
+        [
+            escape(seen.payload),
+            f"<code>{escape(seen.flight)}</code>",
+            f"{seen.fixes:,}",
+            f"{escape(seen.first_fix_at)}<br>{escape(seen.last_fix_at)}",
+            "" if seen.track_error_km is None else f"{seen.track_error_km * 1000:,.0f} m",
+            "<br>".join(
+                escape(f"{stay.country}, {stay.from_at} to {stay.to_at}") for stay in seen.countries
+            ),
+        ]
+        for seen in report.learned.flights[:SHOWN]
+    ]
+    head = ["payload", "flight", ">fixes", "from, to", ">track known to within", "over"]
+    return table(head, rows)
+
+
 def statistics(report: AuditReport) -> str:
     """All tests, the flagged ones first."""
     if not report.statistics:
