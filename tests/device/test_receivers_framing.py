@@ -44,6 +44,10 @@ def test_a_sentence_at_the_end_may_lack_its_line_end() -> None:
     assert frames(RMC.rstrip()) == EXPECTED[:1]
 
 
+RTCM_1005 = bytes.fromhex("d300133ed7d30202980edeef34b4bd62ac0941986f33360b98")
+"""The example of the standard (RTCM 10403.3 §4.2)."""
+
+
 @pytest.mark.parametrize(
     "noise",
     [
@@ -72,6 +76,8 @@ def test_noise_costs_no_frame(noise: bytes) -> None:
         (PVT[:-1] + b"\x00", "noise"),
         (b"\xd3\x00\x02\x3e\xd0\xa1\xc7\x44", "noise"),
         (b"\xd3\x00\x00\x47\xea\x4b", "RTCM 3: not supported"),
+        (RTCM_1005, "RTCM 3: not supported"),
+        (RTCM_1005[:-1] + b"\x99", "noise"),
         (b"\xa0\xa2\x00\x02\x01\x02\x00\x03\xb0\xb3", "SiRF or SkyTraq binary: not supported"),
         (b"\xa0\xa1\x00\x02\x01\x02\x03\r\n", "SiRF or SkyTraq binary: not supported"),
     ],

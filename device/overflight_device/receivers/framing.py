@@ -16,12 +16,16 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache, reduce
+from itertools import accumulate
+from operator import xor
 from typing import Final
 
 MAX_SENTENCE: Final = 1024
 MAX_BINARY: Final = 4096
 
 _HEX: Final = frozenset(b"0123456789ABCDEFabcdef")
+_RTCM3_NUMBERS: Final = (range(1001, 1400), range(4001, 4096))
 _ADDRESS: Final = re.compile(rb"[$!][A-Z]{1,2}[A-Za-z0-9 ]{1,12},")
 
 
@@ -194,19 +198,12 @@ class Framer:
 
 
 def _xor(body: bytes | bytearray) -> int:
-    value = 0
-    for octet in body:
-        value ^= octet
-    return value
+    return reduce(xor, body, 0)
 
 
 def fletcher8(data: bytes | bytearray | memoryview) -> tuple[int, int]:
     """Return the two checksum bytes of a UBX message (u-blox interface description §3.4)."""
-    first = second = 0
-    for octet in data:
-        first = (first + octet) & 0xFF
-        second = (second + first) & 0xFF
-    return first, second
+    return sum(data) & 0xFF, sum(accumulate(data)) & 0xFF
 
 
 def _need(buffer: bytearray, start: int, size: int) -> None:
@@ -234,19 +231,32 @@ def _rtcm3_end(buffer: bytearray, start: int) -> int | None:
     _need(buffer, start, 3)
     if buffer[start + 1] & 0xFC:
         return None
-    size = ((buffer[start + 1] & 3) << 8 | buffer[start + 2]) + 6
+    length = (buffer[start + 1] & 3) << 8 | buffer[start + 2]
+    if length:  # an empty one is a filler
+        _need(buffer, start, 5)
+        number = buffer[start + 3] << 4 | buffer[start + 4] >> 4
+        if not any(number in numbers for numbers in _RTCM3_NUMBERS):
+            return None
+    size = length + 6
     _need(buffer, start, size)
     crc = int.from_bytes(buffer[start + size - 3 : start + size], "big")
     return start + size if crc == _crc24q(buffer[start : start + size - 3]) else None
 
 
 def _crc24q(data: bytearray) -> int:
+    table = _crc24q_table()
     crc = 0
     for octet in data:
-        crc ^= octet << 16
-        for _ in range(8):
-            crc = (crc << 1) ^ 0x1864CFB if crc & 0x800000 else crc << 1
-    return crc & 0xFFFFFF
+        crc = (crc << 8 & 0xFFFFFF) ^ table[crc >> 16 ^ octet]
+    return crc
+
+
+@cache
+def _crc24q_table() -> list[int]:
+    table = list(range(0, 256 << 16, 1 << 16))
+    for _ in range(8):
+        table = [crc << 1 ^ (0x1864CFB if crc & 0x800000 else 0) for crc in table]
+    return table
 
 
 def _sirf_end(buffer: bytearray, start: int) -> int | None:
@@ -261,12 +271,11 @@ def _sirf_end(buffer: bytearray, start: int) -> int | None:
     if size > MAX_BINARY:
         return None
     _need(buffer, start, size)
+    if not buffer.endswith(b"\xb0\xb3" if sirf else b"\r\n", start, start + size):
+        return None
     payload = buffer[start + 4 : start + 4 + length]
-    tail = bytes(buffer[start + 4 + length : start + size])
-    if sirf:
-        good = tail[2:] == b"\xb0\xb3" and sum(payload) & 0x7FFF == tail[0] << 8 | tail[1]
-    else:
-        good = tail[1:] == b"\r\n" and _xor(payload) == tail[0]
+    tail = buffer[start + 4 + length : start + size]
+    good = sum(payload) & 0x7FFF == tail[0] << 8 | tail[1] if sirf else _xor(payload) == tail[0]
     return start + size if good else None
 
 

@@ -20,6 +20,7 @@ from overflight_device.receivers import gpsd_json
 from overflight_device.receivers.log_decoder import LogDecoder
 from overflight_device.tracks import eoss, geojson, gpx, rows
 
+_PIECE: Final = 64 * 1024  # what is not a fix is let go piece by piece
 _RANK: Final = {FixMode.NONE: 0, FixMode.TWO_D: 1, FixMode.THREE_D: 2}
 
 
@@ -64,7 +65,9 @@ def read_fixes(
     if not gpsd_json.recognise(head) and geojson.recognise(head):
         return geojson.read(data, above_sea_level=above_sea_level)
     decoder = LogDecoder(bare_times=False, now_ns=time.time_ns())
-    return decoder.feed(data) + decoder.finish()
+    view = memoryview(data)
+    pieces = (view[at : at + _PIECE] for at in range(0, len(view), _PIECE))
+    return [fix for piece in pieces for fix in decoder.feed(piece)] + decoder.finish()
 
 
 def in_order(fixes: list[Fix]) -> list[Fix]:
