@@ -94,13 +94,13 @@ TURN = """async ([names, flight, points, seconds]) => {
   return [times.length / ((last - from) / 1000), times[Math.floor(times.length * 0.95)]];
 }"""
 
-HOURS = """async ([from, hours, payloads]) => {
+HOURS = """async ([from, hours, names, flight]) => {
   const { onEvent } = await import("/js/feed.js");
   const next = () => new Promise((done) => setTimeout(done, 0));
   for (let t = from * 3600; t < (from + hours) * 3600; t += 10) {
     const [positions, navigation, wire] = [[], [], []];
-    for (let p = 0; p < payloads; p += 1) {
-      const at = { payload: `HAB-${String(p + 1).padStart(2, "0")}`, flight: "f", seq: t, measured_at_ms: 1675e9 + t * 1000 };
+    for (const [p, payload] of names.entries()) {
+      const at = { payload, flight, seq: t, measured_at_ms: 1675e9 + t * 1000 };
       positions.push({ ...at, lat_deg: 20 + p + Math.sin(t / 9e3), lon_deg: ((110 + t / 300 + 180) % 360) - 180, alt_msl_m: 18600, fix: "3d", sats: 11 });
       navigation.push({ ...at, track_deg: 80, speed_mps: 25, climb_mps: 0, phase: "float", waypoint: null, cross_track_m: 0 });
       for (const kind of ["position", "navigation"]) wire.push({ at_ms: Date.now(), payload: at.payload, topic: `overflight/1/${at.payload}/${kind}`, size: 182, summary: `#${t} ${kind}`, quarantined: false, id: t * 100 + p });
@@ -266,13 +266,18 @@ def frames(browser: Any, url: str, seconds: float) -> dict[str, float]:
     page = context.new_page()
     page.goto(url)
     page.locator("#mode", has_text="LIVE").wait_for()
-    names = [f"HAB-{number:02d}" for number in range(1, 51)]
-    known = [{"payload": name, "flight": FLIGHT, "state": "ok", "age_s": 1.0} for name in names]
-    # The page asks every 15 s which payloads there are: the ground of this run knows none.
-    page.route("**/api/v1/payloads", lambda route: route.fulfill(json={"payloads": known}))
+    names = made_known(page, 50)
     fps, slowest = page.evaluate(TURN, [names, FLIGHT, POINTS, seconds])
     context.close()
     return {"fps_50x100k": round(fps, 1), "frame_p95_ms": round(slowest, 1)}
+
+
+def made_known(page: Any, count: int) -> list[str]:
+    """Let the page believe in payloads that the ground does not know; it asks every 15 s."""
+    names = [f"HAB-{number:02d}" for number in range(1, count + 1)]
+    known = [{"payload": name, "flight": FLIGHT, "state": "ok", "age_s": 1.0} for name in names]
+    page.route("**/api/v1/payloads", lambda route: route.fulfill(json={"payloads": known}))
+    return names
 
 
 def heap_growth(browser: Any, url: str) -> float:
@@ -280,6 +285,7 @@ def heap_growth(browser: Any, url: str) -> float:
     page = context.new_page()
     page.goto(url)
     page.locator("#mode", has_text="LIVE").wait_for()
+    names = made_known(page, 14)
     protocol = context.new_cdp_session(page)
 
     def used_mb() -> float:
@@ -289,9 +295,9 @@ def heap_growth(browser: Any, url: str) -> float:
         usage = protocol.send("Runtime.getHeapUsage")
         return float(usage["usedSize"] + usage.get("backingStorageSize", 0)) / 1e6
 
-    page.evaluate(HOURS, [0, 1, 14])
+    page.evaluate(HOURS, [0, 1, names, FLIGHT])
     before = used_mb()
-    page.evaluate(HOURS, [1, 8, 14])
+    page.evaluate(HOURS, [1, 8, names, FLIGHT])
     growth = used_mb() - before
     context.close()
     return round(growth, 2)

@@ -113,13 +113,15 @@ def test_levels_of_detail_leave_out_nothing_farther_than_they_say(modules: Any) 
         const t = new Track("HAB-01", "f");
         let [lat, lon] = [0, 0];
         t.add(Array.from({ length: 20000 }, (_, i) => [i, lat += Math.sin(i / 700) / 300, lon += 0.01, 0, 0, 0]));
-        const all = t.levels[0].xyz.data;
-        return t.levels.map(({ xyz, index }, level) => {
+        const all = t.xyz.data;
+        return LEVELS.map((least, level) => {
+          const { rows, length } = t.level(level);
           let worst = 0, k = 0;
           for (let i = 0; i < t.length; i += 1) {
-            while (k + 1 < index.length && index.data[k + 1] <= i) k += 1;
-            const d = Math.hypot(all[i*3] - xyz.data[k*3], all[i*3+1] - xyz.data[k*3+1], all[i*3+2] - xyz.data[k*3+2]);
-            worst = Math.max(worst, d - 2 * LEVELS[level]);
+            while (k + 1 < length && (rows ? rows[k + 1] : k + 1) <= i) k += 1;
+            const at = (rows ? rows[k] : k) * 3;
+            const d = Math.hypot(all[i*3] - all[at], all[i*3+1] - all[at+1], all[i*3+2] - all[at+2]);
+            worst = Math.max(worst, d - 2 * least);
           }
           return worst;
         });
@@ -128,8 +130,8 @@ def test_levels_of_detail_leave_out_nothing_farther_than_they_say(modules: Any) 
     assert max(worst) <= 1e-6
 
 
-def test_a_track_that_grows_for_ever_stays_bounded(modules: Any) -> None:
-    found = modules.evaluate(
+def test_a_track_that_grows_for_ever_stays_bounded_and_even(modules: Any) -> None:
+    most, first, last, length, widest = modules.evaluate(
         """async () => {
         const { Track } = await import("/js/track.js");
         const t = new Track("HAB-01", "f");
@@ -138,11 +140,34 @@ def test_a_track_that_grows_for_ever_stays_bounded(modules: Any) -> None:
           t.add(Array.from({ length: 1000 }, (_, j) => [i + j, 10, (i + j) / 5000, 0, 0, 0]));
           most = Math.max(most, t.length);
         }
-        return [most, t.firstTime, t.lastTime];
+        let widest = 0;
+        for (let i = 1; i < t.length; i += 1) widest = Math.max(widest, t.time.data[i] - t.time.data[i - 1]);
+        return [most, t.firstTime, t.lastTime, t.length, widest];
     }"""
     )
-    assert found[0] <= 161_000
-    assert found[1:] == [0, 399_999]
+    assert most <= 161_000
+    assert (first, last) == (0, 399_999)
+    assert widest <= 8  # of 400,000 points about 80,000 stay at each thinning, evenly
+    assert length > 60_000
+
+
+def test_a_thinned_track_says_that_points_are_missing(modules: Any) -> None:
+    found = modules.evaluate(
+        """async () => {
+        const { Track } = await import("/js/track.js");
+        const t = Object.assign(new Track("HAB-01", "f"), { loaded: true, complete: true, asked: 1500 });
+        t.add(Array.from({ length: 600 }, (_, i) => [i * 1000, 10, i / 100, i, 5, 1]));
+        t.thin(600);
+        const before = [t.length, t.complete];
+        t.add([[600000, 10, 6, 600, 5, 1]]);
+        t.thin(600);
+        return [before, [t.loaded, t.complete, t.asked], t.length, t.pointAt(0)[3], t.pointAt(t.length - 1)[3], t.pointAt(t.length - 75)[3]];
+    }"""
+    )
+    assert found[0] == [600, True]
+    assert found[1] == [True, False, 0]
+    assert 300 <= found[2] <= 380
+    assert found[3:] == [0, 600, 526]  # the newest 75 are all there
 
 
 def test_the_place_under_the_pointer_is_the_one_that_was_put_there(modules: Any) -> None:

@@ -38,6 +38,28 @@ def test_the_first_fix_appears_and_goes_on(tab: Any) -> None:
     assert tab.elsewhere == []
 
 
+FED = """async () => {
+  const { onEvent } = await import("/js/feed.js");
+  const { overflight: o } = await import("/js/main.js");
+  const flight = "20230128T060000Z-0001";
+  const position = (payload, i) => ({ payload, flight, seq: i, measured_at_ms: 1675e9 + i * 1000,
+    lat_deg: 40, lon_deg: i / 100, alt_msl_m: 18000, fix: "3d", sats: 9 });
+  for (let i = 0; i < 3000; i += 1) onEvent("batch", { positions: [position("HAB-98", i), position("HAB-99", i)] });
+  const [chosen, other] = ["HAB-01", "HAB-98"].map((name) => o.model.tracks.get(name));
+  const found = [other.length, other.complete, o.view.payload, chosen.complete];
+  for (const name of ["HAB-98", "HAB-99"]) [o.model.payloads, o.model.tracks].forEach((map) => map.delete(name));
+  return found;
+}"""  # noqa: E501
+
+
+def test_tracks_of_others_are_thinned_while_they_grow(tab: Any) -> None:
+    page = tab.open()
+    tab.until("o.model.tracks.get('HAB-01')?.complete")
+    length, complete, chosen, whole = page.evaluate(FED)
+    assert 250 <= length <= 500
+    assert (complete, chosen, whole) == (False, "HAB-01", True)
+
+
 def test_a_leak_shows_as_refused(tab: Any, system: Any) -> None:
     page = tab.open()
     page.locator("#mode", has_text="LIVE").wait_for()

@@ -12,6 +12,7 @@ import { Track } from "./track.js";
 import { when } from "./when.js";
 
 const OVERVIEW_POINTS = { chosen: 1500, other: 500 };
+const MOST_OF_OTHERS = 500; // points in memory of a payload that is not the chosen one
 const SHORT_FLIGHT = 20_000; // messages: all of it is asked for at once
 const NEAR = 6; // from this zoom on the overview of a long track is too coarse
 const AT_ONCE = 3;
@@ -350,7 +351,9 @@ function onPosition(position) {
   if (position.payload === view.payload && view.flight && view.flight !== position.flight) return;
   const motion = pendingMotion.get(position.payload);
   const close = motion && motion.flight === position.flight && motion.measured_at_ms === measured ? motion : {};
-  trackOf(position.payload, position.flight).add([[measured, position.lat_deg, position.lon_deg, position.alt_msl_m, close.speed_mps, close.climb_mps]]);
+  const track = trackOf(position.payload, position.flight);
+  track.add([[measured, position.lat_deg, position.lon_deg, position.alt_msl_m, close.speed_mps, close.climb_mps]]);
+  if (when.live && position.payload !== view.payload) track.thin(MOST_OF_OTHERS); // all of it comes when it is chosen
 }
 
 function onProvider(packets) {

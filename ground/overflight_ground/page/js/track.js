@@ -1,16 +1,18 @@
 /**
- * One payload's track: columns that grow, unit vectors computed once, and coarser copies for drawing.
+ * One payload's track: columns that grow, unit vectors computed once, and levels of detail for drawing.
  *
- * Each level of detail keeps a point once it is `LEVELS[i]` radians from the last one kept, so what
+ * Each level keeps the number of a point once it is `LEVELS[i]` radians from the last one kept, so what
  * a level leaves out is never farther than that from what it draws.
  */
 
 export const LEVELS = [0, 2e-5, 8e-5, 3.2e-4, 1.28e-3, 2.56e-3, 5.12e-3];
+const COPIED = 3; // from this level on, coordinates are kept once more: side by side they are read four times as quick
 export const CHUNK = 256; // points that share one cap, for leaving out what is not in view
 const MOST_POINTS = 160_000;
+const NEWEST = 8; // the newest one in so many points is left as it is by `thin`
 const RAD = Math.PI / 180;
 
-/** A typed array that doubles when it is full. */
+/** A typed array that grows by a quarter when it is full. */
 class Column {
   constructor(type, width = 1) {
     this.type = type;
@@ -23,7 +25,7 @@ class Column {
   add(a, b, c, d) {
     const at = this.length++ * this.width;
     if (at + this.width > this.data.length) {
-      const larger = new this.type(this.data.length * 2);
+      const larger = new this.type(Math.ceil(this.data.length / this.width / 4) * 5 * this.width);
       larger.set(this.data);
       this.data = larger;
     }
@@ -52,9 +54,10 @@ export class Track {
     this.alt = new Column(Float32Array);
     this.speed = new Column(Float32Array);
     this.climb = new Column(Float32Array);
-    this.levels = LEVELS.map(() => ({
-      xyz: new Column(Float32Array, 3),
-      index: new Column(Int32Array),
+    this.xyz = new Column(Float32Array, 3);
+    this.levels = LEVELS.map((_, level) => ({
+      rows: level ? new Column(Int32Array) : null, // the finest has them all
+      xyz: level < COPIED ? null : new Column(Float32Array, 3),
       caps: new Column(Float32Array, 4),
     }));
     this.version += 1;
@@ -81,7 +84,7 @@ export class Track {
     }
     late = late.filter((point) => !this.has(point[0]));
     if (late.length) this.merge(late);
-    if (this.length > MOST_POINTS) this.thin();
+    this.thin();
     this.version += 1;
   }
 
@@ -91,27 +94,35 @@ export class Track {
   }
 
   push([time, lat, lon, alt, speed, climb]) {
-    const index = this.length++;
-    this.time.add(time);
-    this.alt.add(alt ?? NaN);
-    this.speed.add(speed ?? NaN);
-    this.climb.add(climb ?? NaN);
     const cos = Math.cos(lat * RAD);
-    this.pushVector(index, cos * Math.cos(lon * RAD), cos * Math.sin(lon * RAD), Math.sin(lat * RAD));
+    this.pushRow(time, alt ?? NaN, speed ?? NaN, climb ?? NaN, cos * Math.cos(lon * RAD), cos * Math.sin(lon * RAD), Math.sin(lat * RAD));
   }
 
-  pushVector(index, x, y, z) {
+  pushRow(time, alt, speed, climb, x, y, z) {
+    const row = this.length++;
+    this.time.add(time);
+    this.alt.add(alt);
+    this.speed.add(speed);
+    this.climb.add(climb);
+    this.xyz.add(x, y, z);
+    const { data } = this.xyz;
     for (let level = 0; level < LEVELS.length; level += 1) {
-      const { xyz, index: kept, caps } = this.levels[level];
-      const n = xyz.length * 3;
-      if (level && n) {
-        const d = Math.hypot(xyz.data[n - 3] - x, xyz.data[n - 2] - y, xyz.data[n - 1] - z);
-        if (d < LEVELS[level]) break; // nor would a coarser level keep it
+      const { rows, caps, xyz } = this.levels[level];
+      if (rows?.length) {
+        const last = rows.data[rows.length - 1] * 3;
+        if (Math.hypot(data[last] - x, data[last + 1] - y, data[last + 2] - z) < LEVELS[level]) break; // nor would a coarser level keep it
       }
-      xyz.add(x, y, z);
-      kept.add(index);
-      if (xyz.length > 1 && (xyz.length - 1) % CHUNK === 0) addCap(caps, xyz);
+      rows?.add(row);
+      xyz?.add(x, y, z);
+      const count = rows?.length ?? this.length;
+      if (count > 1 && (count - 1) % CHUNK === 0) addCap(caps, data, rows?.data, count);
     }
+  }
+
+  /** A level of detail: its n-th point is row `rows[n]`, and lies at `data[3 * places[n]]`; null counts 0, 1, 2, … */
+  level(number) {
+    const { rows, xyz } = this.levels[number];
+    return { rows: rows?.data ?? null, length: rows?.length ?? this.length, data: (xyz ?? this.xyz).data, places: xyz ? null : (rows?.data ?? null) };
   }
 
   /** Put late points in their place: the live end does not move. */
@@ -121,12 +132,23 @@ export class Track {
     for (const point of all) if (point[0] > this.lastTime) this.push(point);
   }
 
-  /** Leave out every other point of the older half, so that memory stays bounded for ever. */
-  thin() {
-    const all = [...this.points()];
-    const half = all.length >> 1;
+  /**
+   * Leave points out until about half of `most` are left, evenly in time, and the newest as they
+   * are: memory stays bounded for ever. What is left out can be asked for again.
+   */
+  thin(most = MOST_POINTS) {
+    if (this.length <= most) return;
+    const { time, alt, speed, climb, xyz, length } = this;
+    const step = (this.lastTime - this.firstTime) / (most / 2);
+    const newest = length - Math.floor(most / NEWEST);
+    let kept = -Infinity;
     this.clear();
-    all.forEach((point, index) => (index >= half || index % 2 === 0) && this.push(point));
+    for (let i = 0; i < length; i += 1) {
+      if (i < newest && time.data[i] - kept < step) continue;
+      kept = time.data[i];
+      this.pushRow(kept, alt.data[i], speed.data[i], climb.data[i], xyz.data[i * 3], xyz.data[i * 3 + 1], xyz.data[i * 3 + 2]);
+    }
+    Object.assign(this, { complete: false, asked: 0 });
   }
 
   *points() {
@@ -140,7 +162,7 @@ export class Track {
   }
 
   latLon(i) {
-    const { data } = this.levels[0].xyz;
+    const { data } = this.xyz;
     const [x, y, z] = [data[i * 3], data[i * 3 + 1], data[i * 3 + 2]];
     return [Math.atan2(z, Math.hypot(x, y)) / RAD, Math.atan2(y, x) / RAD];
   }
@@ -167,12 +189,13 @@ export class Track {
 }
 
 /** Close a run of points: its middle and how far the farthest is (the next run's first included). */
-function addCap(caps, { data, length }) {
-  const from = (length - 1 - CHUNK) * 3;
-  const middle = from + (CHUNK >> 1) * 3;
+function addCap(caps, data, rows, count) {
+  const at = (i) => (rows ? rows[i] : i) * 3;
+  const from = count - 1 - CHUNK;
+  const middle = at(from + (CHUNK >> 1));
   const [x, y, z] = [data[middle], data[middle + 1], data[middle + 2]];
   let farthest = 0;
-  for (let i = from; i < length * 3; i += 3) farthest = Math.max(farthest, Math.hypot(data[i] - x, data[i + 1] - y, data[i + 2] - z));
+  for (let i = from; i < count; i += 1) farthest = Math.max(farthest, Math.hypot(data[at(i)] - x, data[at(i) + 1] - y, data[at(i) + 2] - z));
   caps.add(x, y, z, farthest);
 }
 

@@ -8,6 +8,7 @@ import { RAD, vector } from "./sphere.js";
 
 const LEAST_RAD = 0.0012; // about 8 km: nearer than that a map of this scale has nothing to show
 const FILL = 0.72;
+const COARSE = LEVELS.length - 4;
 
 /** Zoom for an eye that looks at [lat, lon]. */
 export function zoomToFit(eye, lat, lon) {
@@ -21,9 +22,9 @@ export function zoomToFit(eye, lat, lon) {
   };
   for (const point of waypointsOf(view.payload)) see(...vector(point.lat, point.lon));
   if (track.length) {
-    const { xyz, index } = track.levels[LEVELS.length - 4];
+    const { rows, length, data } = track.level(COARSE);
     const cut = track.indexAt(cutTime());
-    for (let i = 0; i < xyz.length && index.data[i] <= cut; i += 1) see(xyz.data[i * 3], xyz.data[i * 3 + 1], xyz.data[i * 3 + 2]);
+    for (let i = 0; i < length && rows[i] <= cut; i += 1) see(data[i * 3], data[i * 3 + 1], data[i * 3 + 2]);
   }
   const angle = Math.max(LEAST_RAD, Math.acos(Math.max(-1, lowest)));
   if (angle > 50 * RAD) return 1;

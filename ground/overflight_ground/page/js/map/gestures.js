@@ -111,7 +111,7 @@ function nearestTime(eye, x, y) {
   const track = selectedTrack();
   if (!track?.length || !model.payloads.size) return null;
   const a = eye.aim();
-  const { data } = track.levels[0].xyz;
+  const { data } = track.xyz;
   const end = track.indexAt(cutTime());
   let best = NEAR_PX * NEAR_PX;
   let found = -1;

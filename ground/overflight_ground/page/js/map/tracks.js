@@ -12,28 +12,26 @@ export const trackColour = (n) => (isLight() ? LIGHT : DARK)[n % DARK.length];
 /** Add the line of `track`, up to `cut` ms, to the path of `context`. */
 export function traceTrack(context, eye, aim, track, cut, coarse = 1) {
   const tolerance = coarse / eye.k;
-  const level = track.levels[LEVELS.findLastIndex((step) => step <= tolerance)];
-  const count = rows(track, level, cut);
+  const number = LEVELS.findLastIndex((step) => step <= tolerance);
+  const { rows, length, data, places } = track.level(number);
+  const last = cut === Infinity ? track.length - 1 : track.indexAt(cut);
+  const count = cut === Infinity ? length : rows ? lastAtOrBefore(rows, length, last) + 1 : last + 1;
   if (count === 0) return;
   const seen = eye.zoom > 2 ? chunkTest(eye, aim) : null;
   const pen = (eye.kind === "globe" ? globePen : flatPen)(context, aim, coarse * coarse);
-  const { data } = level.xyz;
   for (let from = 0; from < count; from += CHUNK) {
     const to = Math.min(count, from + CHUNK + 1);
-    if (seen && to - from > CHUNK && !seen(level.caps.data, (from / CHUNK) * 4)) {
+    if (seen && to - from > CHUNK && !seen(track.levels[number].caps.data, (from / CHUNK) * 4)) {
       pen.lift();
       continue;
     }
-    for (let i = from; i < to; i += 1) pen.to(data[i * 3], data[i * 3 + 1], data[i * 3 + 2]);
+    for (let i = from; i < to; i += 1) {
+      const at = (places ? places[i] : i) * 3;
+      pen.to(data[at], data[at + 1], data[at + 2]);
+    }
   }
-  const last = cut === Infinity ? track.length - 1 : track.indexAt(cut);
-  const all = track.levels[0].xyz.data;
+  const { data: all } = track.xyz;
   pen.end(all[last * 3], all[last * 3 + 1], all[last * 3 + 2]);
-}
-
-function rows(track, level, cut) {
-  if (cut === Infinity) return level.xyz.length;
-  return lastAtOrBefore(level.index.data, level.index.length, track.indexAt(cut)) + 1;
 }
 
 /** Whether a run of points, given by its cap, can be in view. */

@@ -8,7 +8,7 @@ import { settings } from "../settings.js";
 import * as units from "../units.js";
 import { cutTime, seek, shownTime, when } from "../when.js";
 
-const MOST_POINTS = 3000;
+const MOST_POINTS = 2000;
 const LIVE_MS = 500;
 const SERIES = [
   { key: "alt", label: "Altitude", value: units.altitudeValue, unit: units.altitudeUnit, text: units.altitude },
