@@ -180,6 +180,7 @@ class PacketView:
             "retain": self.retain,
             "packet_id": self.packet_id,
             "size": self.size,
+            "part": self.part,
             "topic": self.topic,
             "summary": self.summary,
             "verdict": self.verdict,

@@ -15,8 +15,11 @@ _VERDICTS = {"ok": _DIM, "marked": _YELLOW, "refused": _RED + _BOLD}
 _ROW = 16
 
 
-def line(view: PacketView, *, colour: bool) -> str:
-    """Return one line: time, direction, client, type, QoS, size, topic, summary, verdict."""
+def line(view: PacketView, *, colour: bool, verdict_first: bool = False) -> str:
+    """Return one line: time, direction, client, type, QoS, size, topic, summary, verdict.
+
+    `verdict_first` puts a verdict other than ok before the topic, for lines that are cut.
+    """
     qos = "" if view.qos is None else f"q{view.qos}"
     who = view.client_id or view.payload or f"#{view.connection}"
     topic = f"{view.topic}  " if view.topic else ""
@@ -25,13 +28,20 @@ def line(view: PacketView, *, colour: bool) -> str:
     fault = view.summary.removeprefix("malformed: ")
     repeated = view.verdict != "ok" and fault in view.reason  # which says it better
     said = printable(topic if repeated else f"{topic}{view.summary}").rstrip()
-    end = "" if view.verdict == "ok" else f"  {view.verdict.upper()}: {printable(view.reason)}"
+    end = "" if view.verdict == "ok" else f"  {verdict(view)}"
+    if verdict_first and end:
+        said, end = f"{verdict(view)}  {said}", ""
     if not colour:
         return f"{start}{middle}{said}{end}"
     tint = _VERDICTS[view.verdict] if view.verdict != "ok" else ""
     kind = _GREEN if view.type == "publish" else _CYAN
     head = f"{_DIM}{start}{_RESET}{tint or kind}{middle}{_RESET}"
     return f"{head}{tint}{said}{end}{_RESET}"
+
+
+def verdict(view: PacketView) -> str:
+    """Return what became of a packet, and why; empty for most."""
+    return "" if view.verdict == "ok" else f"{view.verdict.upper()}: {printable(view.reason)}"
 
 
 def printable(text: str) -> str:

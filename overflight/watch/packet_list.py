@@ -140,6 +140,5 @@ class PacketList(ScrollView, can_focus=True):
         if row == self.cursor:
             style += _CURSOR
         left = self.scroll_offset.x
-        return Strip([Segment(_MARKS[view.verdict] + line(view, colour=False), style)]).crop_extend(
-            left, left + width, style
-        )
+        text = _MARKS[view.verdict] + line(view, colour=False, verdict_first=True)
+        return Strip([Segment(text, style)]).crop_extend(left, left + width, style)

@@ -59,7 +59,7 @@ class Rebuilder:
             Verdict(VERDICTS.index(told["verdict"])),
             told["reason"],
             bytes.fromhex(told["hex"]),
-            0,
+            told.get("part", 0),
             told["sequence"],
         )
         self._prime(told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import threading
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ from textual.suggester import Suggester
 from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from overflight.watch.lines import detail, line
+from overflight.watch.lines import detail, line, verdict
 from overflight.watch.packet_list import Entry, PacketList, Predicate
 from overflight.watch.sources import Batch, from_file, live
 from overflight_contract.dissect import PacketView
@@ -218,7 +219,9 @@ class WatchApp(App[None]):
         if view is None:
             self.query_one("#bytes", Static).update("")
             return
-        rows = [line(view, colour=False), "", *detail(view)]
+        why = textwrap.wrap(verdict(view), max(40, self.size.width - 4))
+        what = line(view, colour=False).removesuffix(verdict(view)).rstrip()
+        rows = [what, *why, "", *detail(view)]
         self.query_one("#bytes", Static).update(Text("\n".join(rows), no_wrap=True))
 
     def action_focus_filter(self) -> None:

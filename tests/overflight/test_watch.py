@@ -13,6 +13,7 @@ from overflight.cli import main
 from overflight.watch import sources
 from overflight.watch.sources import from_file
 from overflight_contract import messages
+from overflight_contract.dissect import Dissector
 from overflight_contract.mqtt import ConnAck, Connect, PubAck, Publish, Version, encode
 from overflight_contract.session import (
     ConnectionClosed,
@@ -243,6 +244,19 @@ def test_a_relay_that_goes_away_and_comes_back(monkeypatch):
     assert sum(batch.missed for batch in told) == 6
     assert "tail=7" in server.asked[0]
     assert "tail=0" in server.asked[1]
+
+
+def test_pieces_stay_pieces_on_their_way_from_the_tap():
+    rebuilder, dissector = sources.Rebuilder(), Dissector()
+    whole = encode(Publish(topic="t", payload=bytes(400), qos=1, packet_id=9), V5)
+    pieces = [(whole[:3], 1), (whole[3:200], 2), (whole[200:], 3)]
+    for number, (data, part) in enumerate(pieces):
+        packet = SessionPacket(START, 1, Direction.UP, Verdict.MARKED, "size", data, part, number)
+        seen = dissector.view(packet)
+        view, again = rebuilder.view(seen.as_dict())
+        assert (again.part, again.data) == (part, data)
+        assert (view.summary, view.topic) == (seen.summary, seen.topic)
+        assert "malformed" not in [field.name for field in view.fields()] or part == 1
 
 
 def test_a_relay_that_is_not_there_yet_can_be_waited_for(monkeypatch):

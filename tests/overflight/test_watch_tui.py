@@ -96,7 +96,7 @@ async def test_a_wrong_filter_is_pointed_at_and_can_be_forgotten():
     app = WatchApp("none", "verdict == refused", reads=False)
     async with app.run_test(size=(120, 32)) as pilot:
         await shown(app, pilot)
-        assert "REFUSED: topic: no kind" in screen_text(app)
+        assert "REFUSED: topic: no kind of message" in screen_text(app)
         await pilot.press("slash", "ctrl+u", *"type == publish and nonsense == 1", "enter")
         line = app.query_one("#filter")
         assert app.focused is line
@@ -106,6 +106,22 @@ async def test_a_wrong_filter_is_pointed_at_and_can_be_forgotten():
         await pilot.pause()
         assert line.value == "verdict == refused"
         assert "column" not in screen_text(app)
+
+
+async def test_the_reason_is_seen_whole_however_long():
+    reason = "size: " + " ".join(["packet of 70975 bytes; at most 65536 are looked into"] * 5)
+    data = encode(Publish(topic="overflight/1/HAB-01/position", payload=b"x" * 300), V5)
+    item = SessionPacket(START, 1, Direction.UP, Verdict.REFUSED, reason, data, 0, 0)
+    app = WatchApp("none", "", reads=False)
+    async with app.run_test(size=(100, 32)) as pilot:
+        app.take(Batch([Dissector().view(item)], 0, (item,)))
+        app.flush()
+        await pilot.pause()
+        text = screen_text(app)
+    listed = next(row for row in text.splitlines() if "✗" in row)
+    assert "REFUSED: size:" in listed
+    words = text.replace("│", " ").split()
+    assert " ".join(words).count("at most 65536 are looked into") >= 5
 
 
 async def test_where_nothing_is_chosen_nothing_is_shown_of_it():
