@@ -284,50 +284,6 @@ def test_a_gga_that_does_not_advance_is_not_trusted() -> None:
     assert times(fixes) == ["12:00:00.000"]
 
 
-def test_pubx_adds_the_height_above_the_ellipsoid_and_the_climb() -> None:
-    pubx = "PUBX,00,120001.00,4807.0380,N,01131.0000,E,592.345,G3,2.1,2.0,18.5,90.0,-5.250,,0.9,,,8"
-    epoch = [rmc("120000"), gga("120000", geoid=""), rmc("120001"), gga("120001", geoid="")]
-    first, second = decode(*epoch, pubx)
-    assert (first.alt_hae_m, first.climb_mps) == (None, None)
-    assert (second.alt_hae_m, second.climb_mps) == (592.345, 5.25)
-    assert decode(*epoch, pubx.replace("120001", "120007"))[1].climb_mps is None
-
-
-@pytest.mark.parametrize(
-    ("body", "speed", "altitude"),
-    [
-        (f"PGRMF,199,302418,010223,120000,18,{PLACE},A,2,36,90,2,1", 10.0, None),
-        (f"PASHR,POS,0,08,120000.00,{PLACE},592.3,,090.0,036.0,+1.5,2,1,2,1,XX", 10.0, None),
-        (f"PSTI,030,120000.000,A,{PLACE},545.4,10.0,0.0,1.5,010223,A,1.0,2.0", 10.0, 545.4),
-    ],
-)
-def test_sentences_of_makers(body: str, speed: float, altitude: float | None) -> None:
-    fixes = decode("GPZDA,120000.00,01,02,2023,00,00", body)
-    assert fixes[-1].speed_mps == pytest.approx(speed)
-    assert fixes[-1].lat_deg == pytest.approx(48.1173)
-    assert fixes[-1].alt_msl_m == altitude
-    assert iso(fixes[-1].measured_at_ns) == "2023-02-01T12:00:00.000Z"
-
-
-@pytest.mark.parametrize("body", ["PGRMV,3.0,-4.0,1.5", "PQVEL,-4.0,3.0,-1.5"])
-def test_a_velocity_by_its_components_gives_what_is_not_said_otherwise(body: str) -> None:
-    def last(first: str, *more: str) -> Fix:
-        epochs = [[s.format(n) for s in (first, *more)] for n in ("120000", "120001", "120002")]
-        return decode(*(s for bodies in epochs for s in bodies))[-1]
-
-    moves = last(rmc("{}", speed=""), body)
-    assert (moves.speed_mps, moves.track_deg) == (5.0, 90)  # RMC told the track
-    assert last(rmc("{}"), body).speed_mps == pytest.approx(5.1444, abs=1e-4)
-    assert last(rmc("{}"), gga("{}"), body).climb_mps == 1.5
-    alone = last("GPZDA,{},01,02,2023,00,00", f"GPGLL,{PLACE},{{}},A", body)
-    assert alone.track_deg == pytest.approx(143.13, abs=0.01)
-
-
-def test_garmin_height_in_feet() -> None:
-    fixes = decode(rmc("120000"), "PGRMZ,1000,f,3", rmc("120001"), "PGRMZ,2000,f,3")
-    assert [fix.alt_msl_m for fix in fixes] == [pytest.approx(304.8), pytest.approx(609.6)]
-
-
 def without(body: str) -> bytes:
     return f"${body}\r\n".encode()
 

@@ -18,9 +18,11 @@ from overflight_device.receivers.nmea_cycle import Cycle
 from overflight_device.receivers.nmea_makers import MakerSentences
 from overflight_device.receivers.nmea_row import Row, Stamps
 from overflight_device.receivers.nmea_satellites import UsedSatellites
+from overflight_device.receivers.nmea_ublox import UbloxSentences
 
-_DOPS: Final = (0.01, 89.99)  # 99.9, 99.99 and 0.00 say "none"
 _GSA_FIELDS: Final = 19
+
+_OF_FIXES: Final = frozenset({"RMC", "GGA", "GLL", "GNS"})
 
 _SILENT: Final = {
     "ACCURACY": 1, "DTM": 2, "PGLOR": 2, "PGRMM": 2, "PMTK001": 3, "PMTK424": 3, "PMTK705": 3,
@@ -49,6 +51,7 @@ class NmeaDecoder:
         self._gga_time = ""
         self._stuck = False
         makers = MakerSentences(self._stamps)
+        self._ublox = UbloxSentences(self._stamps)
         self._handlers: dict[str, tuple[int, Handler]] = {
             "RMC": (8, self._rmc),
             "GGA": (13, self._gga),
@@ -68,6 +71,7 @@ class NmeaDecoder:
             "MWV": (0, _noted),
             **{tag: (least, _silent) for tag, least in _SILENT.items()},
             **makers.handlers,
+            "PUBX": (7, self._ublox.read),
         }
 
     def read(self, sentence: Sentence) -> Reading | None:
@@ -81,7 +85,10 @@ class NmeaDecoder:
         if handler is None or row.count < least:
             tag = ""
         else:
+            self._ublox.alone = self._ublox.alone and tag not in _OF_FIXES
             reading = handler(row)
+        if tag == "PUBX" and not self._ublox.alone:
+            tag = ""  # beside others it neither begins nor ends an epoch
         if not sentence.fields[0].endswith("GSA"):
             self._gsa_talker = ""
         self._sky_goes_on = self._sky_goes_on and sentence.fields[0].endswith("GSV")
@@ -161,7 +168,7 @@ class NmeaDecoder:
         if row[13] == "U":  # unsafe; V says only that this equipment does not tell
             return reading
         reading.sats = fields.integer(row[7])
-        reading.hdop = _dop(row[8])
+        reading.hdop = fields.dilution(row[8])
         place = row.position(2)
         if place is None:
             reading.mode = NO_FIX
@@ -185,7 +192,7 @@ class NmeaDecoder:
         self._gga_time = row[1]
         self._stamps.stamp(row[1], reading)
         reading.sats = fields.integer(row[7])
-        reading.hdop = _dop(row[8])
+        reading.hdop = fields.dilution(row[8])
         reading.mode = self._gga_mode(row, reading)
         return reading
 
@@ -209,7 +216,7 @@ class NmeaDecoder:
         mode = fields.integer(row[2])  # E is an estimate of Antaris receivers
         reading.mode = mode if mode in (NO_FIX, FIX_2D, FIX_3D) else None
         if row.count <= _GSA_FIELDS:
-            reading.hdop = _dop(row[16])
+            reading.hdop = fields.dilution(row[16])
         talker_before, self._gsa_talker = self._gsa_talker, row[0][1:2]
         self._used.take(row, talker_before)
         reading.sats = max(len(self._used), self._epochs.current.sats or 0) or None
@@ -263,11 +270,6 @@ class NmeaDecoder:
         if row[1] and self._stamps.clock.set_time(row[1]):
             reading.time_ns = self._stamps.clock.now_ns
         return reading
-
-
-def _dop(text: str) -> float | None:
-    value = fields.number(text)
-    return value if value is not None and _DOPS[0] <= value <= _DOPS[1] else None
 
 
 def _noted(row: Row) -> Reading:

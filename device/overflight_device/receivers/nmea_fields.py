@@ -19,6 +19,7 @@ _TIME: Final = re.compile(r"(\d\d)(\d\d)(\d\d)(?:\.(\d*))?")
 _DATE: Final = re.compile(r"(\d\d)(\d\d)(\d\d)")
 
 DAY_NS: Final = 86_400 * 10**9
+_DOPS: Final = (0.01, 89.99)
 _CENTURY_PIVOT: Final = 80  # GPS began in 1980
 
 
@@ -32,6 +33,12 @@ def integer(text: str) -> int | None:
     """Parse the integer that `text` begins with."""
     match = _INTEGER.match(text)
     return int(match.group(1)) if match is not None else None
+
+
+def dilution(text: str) -> float | None:
+    """Parse a dilution of precision; 99.9, 99.99 and 0.00 say that there is none."""
+    value = number(text)
+    return value if value is not None and _DOPS[0] <= value <= _DOPS[1] else None
 
 
 def angle(text: str, side: str, positive: str, negative: str, limit: float) -> float | None:

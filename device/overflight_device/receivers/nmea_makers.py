@@ -1,7 +1,7 @@
 """Sentences of the makers of receivers (``$P…``) that say something of the fix.
 
-Garmin 190-00684-00; u-blox M8 receiver description §31.3 (PUBX); Magellan; Ashtech DG14 manual;
-SkyTraq AN0028 (PSTI); SiRF NMEA reference (PSRF); Quectel L70 protocol specification (PQVEL).
+Garmin 190-00684-00; Magellan; Ashtech DG14 manual; SkyTraq AN0028 (PSTI); SiRF NMEA reference
+(PSRF); Quectel L70 protocol specification (PQVEL).
 
 """
 
@@ -34,7 +34,6 @@ class MakerSentences:
             "PSTI": (2, self._psti),
             "PSRFEPE": (7, self._psrfepe),
             "PTNTHTM": (9, self._ptnthtm),
-            "PUBX": (7, self._pubx),
             "PQVEL": (4, self._pqvel),
         }
 
@@ -137,19 +136,6 @@ class MakerSentences:
     def _ptnthtm(self, row: Row) -> Reading:
         del row
         return Reading(notable=True)
-
-    def _pubx(self, row: Row) -> Reading:
-        """u-blox: 00 adds the height above the ellipsoid and the climb to the same epoch."""
-        reading = Reading()
-        if row[1] != "00" or not self._stamps.clock.is_now(row[2]):
-            return reading
-        if row[8] not in ("G3", "D3", "RK"):
-            return reading
-        down = fields.number(row[13])
-        reading.amends = True
-        reading.alt_hae_m = fields.number(row[7])
-        reading.climb_mps = None if down is None else -down
-        return reading
 
 
 def _velocity(reading: Reading, east: str, north: str, up_mps: float | None) -> None:
