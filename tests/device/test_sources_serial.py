@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import socket
 import threading
@@ -54,6 +55,19 @@ def test_fixes_come_as_the_receiver_sends_them(line: tuple[int, str]) -> None:
         assert fix.alt_hae_m == pytest.approx(546.9 + n)
     source.close()
     assert list(events) == []
+
+
+def test_a_receiver_that_sends_no_checksums_has_a_rate_too(line: tuple[int, str]) -> None:
+    ours, name = line
+    source = open_source(f"serial:{name}", SourceOptions())
+    heard: list[dict[str, object]] = []
+    source.on_event = lambda _name, fields: heard.append(fields)  # type: ignore[attr-defined]
+    events = iter(source)
+    bare = re.sub(rb"\*..\r", b"\r", b"".join(map(second, range(4))))
+    os.write(ours, bare)
+    assert [next(events).alt_msl_m for _ in range(3)] == [500, 501, 502]  # type: ignore[union-attr]
+    assert {"baud": 9600} in heard
+    source.close()
 
 
 def test_close_ends_an_iteration_that_waits(line: tuple[int, str]) -> None:

@@ -26,6 +26,7 @@ _READ_TIMEOUT_S: Final = 0.15
 _GATHER_S: Final = 0.02
 _MOST: Final = 65_536
 _WRITE_TIMEOUT_S: Final = 1.0
+_MANY_FIELDS: Final = 4
 _SWITCH: Final = {"on": True, "off": False}
 
 
@@ -160,5 +161,7 @@ class SerialSource(LiveSource):
 
 
 def _is_sound(frame: Frame) -> bool:
-    """Return whether a frame can't well be noise."""
-    return isinstance(frame, Ubx) or (isinstance(frame, Sentence) and frame.checked)
+    """Return whether a frame can't well be noise; some old receivers send no checksums."""
+    if isinstance(frame, Sentence):
+        return frame.checked or len(frame.fields) > _MANY_FIELDS
+    return isinstance(frame, Ubx)
