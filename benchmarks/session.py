@@ -2,9 +2,12 @@
 
 All sides write the same packets (PUBLISH of the contract's messages, QoS 1) to files on the same
 disk, each in batches as a relay under load would have them, and read them back to the last byte.
-Ours also has its journal, so a kill loses nothing; the others keep up to a chunk in memory.
+All compress with zstd at its fastest ordinary level, in chunks of 1 MiB with checksums and message
+indexes; the mcap package at its default level, which it doesn't let one choose. Ours also writes
+connection, verdict and a journal, so a kill loses nothing; the others have no journal and keep up
+to a chunk in memory. Processor time is that of all threads.
 
-    python benchmarks/session.py [--quick] [--json] [--messages N] [--batch N] [--big GB]
+    python benchmarks/session.py [--quick] [--json] [--messages N] [--batch N] [--gigabytes N]
 
 Needs the development environment (the mcap package); foxglove-sdk is left out where it is not
 installed, and said so.
@@ -16,11 +19,12 @@ import argparse
 import datetime as dt
 import importlib
 import json
+import os
 import random
-import resource
 import shutil
 import statistics
 import struct
+import subprocess
 import sys
 import tempfile
 import time
@@ -31,7 +35,7 @@ from mcap.reader import make_reader
 from mcap.writer import Writer
 
 from overflight_contract import messages as m
-from overflight_contract.session import SessionWriter, open_session
+from overflight_contract.session import Note, SessionWriter, open_session
 
 Packet = tuple[int, int, int, int, str, bytes, int]
 T0 = 1_675_252_800_000_000_000
@@ -91,7 +95,8 @@ def write_foxglove(packets: list[Packet], path: Path, batch: int) -> None:
     context = foxglove.Context()
     schema = foxglove.Schema(name="bytes", encoding="", data=b"")
     channel = foxglove.Channel("packets/up", message_encoding="raw", schema=schema, context=context)
-    with foxglove.open_mcap(path, context=context):
+    options = foxglove.mcap.MCAPWriteOptions(compression_level=1)
+    with foxglove.open_mcap(path, context=context, writer_options=options):
         for packet in packets:
             channel.log(packet[5], log_time=packet[0])
 
@@ -114,16 +119,19 @@ SIDES: dict[str, tuple[Callable[[list[Packet], Path, int], None], Callable[[Path
 
 
 def measure(packets: list[Packet], batch: int, rounds: int, folder: Path) -> dict[str, list[float]]:
-    """Return write rate, read rate and bytes a message of each side; medians of the rounds."""
+    """Return write rate, read rate, bytes and processor time (µs, to write) a message of each side.
+
+    Medians of the rounds.
+    """
     total = sum(len(packet[5]) for packet in packets)
     found: dict[str, list[list[float]]] = {}
     for round_number in range(rounds):
         for name, (write, read) in SIDES.items():
             path = folder / f"{name}-{round_number}.mcap"
             try:
-                start = time.perf_counter()
+                start, used = time.perf_counter(), time.process_time()
                 write(packets, path, batch)
-                written = time.perf_counter() - start
+                written, used = time.perf_counter() - start, time.process_time() - used
             except ModuleNotFoundError:
                 continue
             size = path.stat().st_size
@@ -133,44 +141,80 @@ def measure(packets: list[Packet], batch: int, rounds: int, folder: Path) -> dic
             reading = time.perf_counter() - start
             path.unlink()
             count = len(packets)
-            found.setdefault(name, []).append([count / written, count / reading, size / count])
+            found.setdefault(name, []).append(
+                [count / written, count / reading, size / count, used / count * 1e6]
+            )
     return {
         name: [statistics.median(column) for column in zip(*rows, strict=True)]
         for name, rows in found.items()
     }
 
 
-def big(gigabytes: float, packets: list[Packet], folder: Path) -> dict[str, float]:
-    """Write a session of so many gigabytes on disk; time info and seek, and take the memory."""
-    path = folder / "big.mcap"
-    end_ns = packets[-1][0] - packets[0][0] + 500_000_000
-    shift = 0
-    with SessionWriter(path, chunk_bytes=4 << 20) as writer:
-        while writer.current_file.stat().st_size < gigabytes * 1e9:
-            writer.write_packets([(packet[0] + shift, *packet[1:]) for packet in packets])
-            shift += end_ns
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
-    with open_session(path) as session:
-        count, first, last = session.packet_count, session.start_ns, session.end_ns
-        info_s = time.perf_counter() - start
-        assert first is not None
-        assert last is not None
-        start = time.perf_counter()
-        middle = (first + last) // 2
-        next(session.packets(start_ns=middle))
-        seek_s = time.perf_counter() - start
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+def large(gigabytes: float, folder: Path) -> dict[str, float | None]:
+    """Write a session of so many gigabytes; time info and seek in processes of their own.
+
+    Its packets are random bytes, which are quick to make, in chunks as small as those of
+    compressed telemetry: so the index is as long as that of a real session of the size. Memory is
+    compared with that for a session of a single chunk.
+    """
+    small, path = folder / "small.mcap", folder / "large.mcap"
+    rng, at, step = random.Random(1), T0, 1_000_000
+    datas = [rng.randbytes(4096) for _ in range(512)]
+    with SessionWriter(small) as writer:
+        writer.write_packets([(at, 1, 0, 0, "", datas[0], 0)])
+    started = time.perf_counter()
+    with SessionWriter(path, chunk_bytes=CHUNK_ON_DISK) as writer:
+        writer.write([Note(at, "start", {"policy": "enforce"})])
+        while writer.file_bytes < gigabytes * 1e9:
+            for first in range(0, 512, 8):
+                some = enumerate(datas[first : first + 8], first)
+                writer.write_packets(
+                    [(at + n * step, 1, n % 2, 0, "", data, 0) for n, data in some]
+                )
+            at += 512 * step
+    written_s = time.perf_counter() - started
     size = path.stat().st_size
+    info_s, info_mb = child(*INFO, str(path))
+    _, least_mb = child(*INFO, str(small))
+    seek_s, seek_mb = child("-c", SEEK, str(path), str((T0 + at) // 2))
+    empty_s, _ = child("-c", SEEK, str(small), str(T0))
     path.unlink()
-    return {"big_gb": round(size / 1e9, 2), "big_packets": count, "info_s": round(info_s, 3),
-            "seek_s": round(seek_s, 3), "info_grows_mb": round(grown, 1)}  # fmt: skip
+    return {
+        "large_gb": round(size / 1e9, 2),
+        "large_written_mb_per_s": round(size / 1e6 / written_s),
+        "info_s": round(info_s, 3),
+        "info_mb": round(info_mb, 1),
+        "info_small_mb": round(least_mb, 1),
+        "seek_s": round(seek_s - empty_s, 3),
+        "seek_mb": round(seek_mb, 1),
+    }
+
+
+CHUNK_ON_DISK = 190_000
+INFO = ("-m", "overflight", "session", "info", "--json")
+SEEK = """
+import sys
+from pathlib import Path
+from overflight_contract.session import open_session
+with open_session(Path(sys.argv[1])) as session:
+    assert next(session.packets(start_ns=int(sys.argv[2]))).crossed_at_ns >= int(sys.argv[2])
+"""
+
+
+def child(*words: str) -> tuple[float, float]:
+    """Run Python; return the seconds it took, and the megabytes of memory at most."""
+    started = time.perf_counter()
+    process = subprocess.Popen([sys.executable, *words], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"python {' '.join(words)} failed")
+    return time.perf_counter() - started, usage.ru_maxrss / 1024
 
 
 def table(rates: dict[str, list[float]]) -> str:
-    lines = ["                 write/s      read/s  bytes/message"]
-    for name, (write, read, size) in rates.items():
-        lines.append(f"{name:<12}{write:>12,.0f}{read:>12,.0f}{size:>15.1f}")
+    lines = ["                 write/s      read/s  bytes/message  µs of processor to write"]
+    for name, (write, read, size, used) in rates.items():
+        lines.append(f"{name:<12}{write:>12,.0f}{read:>12,.0f}{size:>15.1f}{used:>16.2f}")
     for name in SIDES:
         if name not in rates:
             lines.append(f"{name:<12} is not installed: left out")
@@ -186,37 +230,45 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="fewer messages: within 40 s")
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
-    parser.add_argument("--messages", type=int, help="how many (default 1,000,000; quick 100,000)")
+    parser.add_argument("--messages", type=int, help="how many (default 1,000,000; quick 300,000)")
     parser.add_argument("--batch", type=int, default=512, help="packets a write (default 512)")
     parser.add_argument(
-        "--big", type=float, help="also a session of so many GB: info, seek, memory"
+        "--gigabytes",
+        type=float,
+        metavar="N",
+        help="instead, a session of N GB on disk: time for info and seek, and their memory",
     )
+    parser.add_argument("--folder", help="where to write (default: the system's for such files)")
     args = parser.parse_args()
-    count = args.messages or (100_000 if args.quick else 1_000_000)
-    packets = telemetry(count)
-    folder = Path(tempfile.mkdtemp(prefix="session-benchmark-"))
+    folder = Path(tempfile.mkdtemp(prefix="session-benchmark-", dir=args.folder))
     try:
-        rates = measure(packets, args.batch, 1 if args.quick else 3, folder)
-        sizes = big(args.big, packets[:100_000], folder) if args.big else {}
+        result = large(args.gigabytes, folder) if args.gigabytes else speed(args, folder)
     finally:
         shutil.rmtree(folder)
-    print(table(rates))
-    if sizes:
-        print(", ".join(f"{name} {value}" for name, value in sizes.items()))
+    if args.gigabytes:
+        print(", ".join(f"{name} {value}" for name, value in result.items()))
     if args.json:
-        write, read, size = rates["overflight"]
-        result: dict[str, float | None] = {
-            "session_write_per_s": round(write),
-            "session_read_per_s": round(read),
-            "session_bytes_per_message": round(size, 1),
-            "write_vs_mcap": round(write / rates["mcap"][0], 2),
-            "read_vs_mcap": round(read / rates["mcap"][1], 2),
-            "write_vs_foxglove": None,
-        }
-        if "foxglove" in rates:
-            result["write_vs_foxglove"] = round(write / rates["foxglove"][0], 2)
-        print(json.dumps(result | sizes))
+        print(json.dumps(result))
     return 0
+
+
+def speed(args: argparse.Namespace, folder: Path) -> dict[str, float | None]:
+    """Write and read with all sides; print the table and return what goes into the JSON object."""
+    packets = telemetry(args.messages or (300_000 if args.quick else 1_000_000))
+    rates = measure(packets, args.batch, 1 if args.quick else 3, folder)
+    print(table(rates))
+    write, read, size, _ = rates["overflight"]
+    result: dict[str, float | None] = {
+        "session_write_per_s": round(write),
+        "session_read_per_s": round(read),
+        "session_bytes_per_message": round(size, 1),
+        "write_vs_mcap": round(write / rates["mcap"][0], 2),
+        "read_vs_mcap": round(read / rates["mcap"][1], 2),
+        "write_vs_foxglove": None,
+    }
+    if "foxglove" in rates:
+        result["write_vs_foxglove"] = round(write / rates["foxglove"][0], 2)
+    return result
 
 
 if __name__ == "__main__":

@@ -84,6 +84,31 @@ def pack_packets(packets: Sequence[Packet], first: int, at: int = 0) -> Block:
     return block(b"".join(pieces), at, times, channels, sizes, max(connections))
 
 
+def pack_run(
+    packets: Sequence[bytes], at_ns: int, connection: int, direction: int, first: int, at: int = 0
+) -> Block:
+    """Pack whole packets that crossed at one time on one connection in one direction."""
+    count, channel = len(packets), direction + 1
+    lengths = list(map(len, packets))
+    pieces = [b""] * (2 * count)
+    pieces[::2] = map(
+        _PLAIN.pack,
+        repeat(5),
+        map(add, lengths, repeat(PACKET_CONTENT)),
+        repeat(channel),
+        _low(first, count),
+        repeat(at_ns),
+        repeat(at_ns),
+        repeat(connection),
+        lengths,
+    )
+    pieces[1::2] = packets
+    offsets = list(accumulate(map(add, lengths, repeat(PACKET_OVERHEAD)), initial=at))
+    offsets.pop()
+    index = [(channel, mcap.index_pairs([at_ns] * count, offsets))]
+    return Block(b"".join(pieces), at, count, at_ns, at_ns, index, connection)
+
+
 def _pack_one(packet: Packet, first: int, at: int) -> Block:
     """Pack one packet: what latency is made of when they come one at a time."""
     at_ns, connection, direction, verdict, reason, data, part = packet

@@ -32,7 +32,8 @@ MAX_ITEMS: Final = 1 << 32
 FLUSH_NS: Final = 1_000_000_000
 _MAX_WAITING: Final = 8
 """Sealed segments that may wait for the thread before `write` waits for it."""
-_MAX_UNSYNCED: Final = 16
+_MAX_UNSYNCED: Final = 64
+_MAX_UNSYNCED_BYTES: Final = 16 << 20
 _MAX_FREE: Final = 16
 
 
@@ -206,7 +207,8 @@ class FileWriter:
             os.close(segment.fd)
             segment.blocks = []
             self._retired.append(segment)
-            if len(self._retired) >= _MAX_UNSYNCED:
+            unsynced = sum(done.bytes for done in self._retired)
+            if unsynced >= _MAX_UNSYNCED_BYTES or len(self._retired) >= _MAX_UNSYNCED:
                 self._retire()
         finally:
             self._waiting.release()
