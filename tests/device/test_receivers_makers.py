@@ -102,3 +102,30 @@ def test_a_velocity_by_its_components_gives_what_is_not_said_otherwise(body: str
 def test_garmin_height_in_feet() -> None:
     fixes = decode(rmc("120000"), "PGRMZ,1000,f,3", rmc("120001"), "PGRMZ,2000,f,3")
     assert [fix.alt_msl_m for fix in fixes] == [pytest.approx(304.8), pytest.approx(609.6)]
+
+
+@pytest.mark.parametrize(
+    ("body", "dated"),
+    [
+        ("PSTI,032,120000.000,010223,A,R,0.6,-0.8,-0.1,1.0,144.2,,,,,", True),
+        ("PSTI,032,120000.000,010223,V,R,0.6,-0.8,-0.1,1.0,144.2,,,,,", False),
+        ("PSTI,033,120000.000,010223,2,R,1,G,1,0,,,C,0,0,,,E,0,0,,,R,0,0,,,", True),
+        ("PSTI,035,120000.000,010223,A,R,-0.8,-0.4,0.0,0.9,244.2,,,,,", True),
+        ("PSTI,036,120000.000,010223,191.69,-16.35,0.00,R", True),
+        ("PSTI,036,120000.000", False),
+        ("PSTI,001,120000.000,010223,1", False),
+    ],
+)
+def test_skytraq_tells_the_date_in_more_than_one_sentence(body: str, dated: bool) -> None:
+    fixes = decode(body, f"GPGLL,{PLACE},120000.000,A,A")
+    assert [iso(fix.measured_at_ns)[:10] for fix in fixes] == ["2023-02-01"] * dated
+
+
+@pytest.mark.parametrize(
+    "kind", ["PGRMT,GPS 15x-W,,,,,,,,", "GPGRS,120000,1,0.1,0.2", "IIMTW,9.9,C"]
+)
+def test_what_stands_inside_an_epoch_does_not_end_it(kind: str) -> None:
+    """GLL goes on with an epoch; what follows it without a time is not where the next begins."""
+    epoch = [rmc("{}"), gga("{}"), f"GPGLL,{PLACE},{{}},A,A", kind]
+    bodies = [body.format(time) for time in ("120000", "120001", "120002") for body in epoch]
+    assert times(decode(*bodies)) == ["12:00:00.000", "12:00:01.000", "12:00:02.000"]

@@ -15,7 +15,7 @@ from overflight_device.receivers.epochs import FIX_2D, FIX_3D, NO_FIX, UNSEEN, E
 from overflight_device.receivers.framing import Sentence
 from overflight_device.receivers.gps_time import GpsTime
 from overflight_device.receivers.nmea_cycle import Cycle
-from overflight_device.receivers.nmea_makers import MakerSentences
+from overflight_device.receivers.nmea_makers import PSTI_KINDS, MakerSentences
 from overflight_device.receivers.nmea_row import Row, Stamps
 from overflight_device.receivers.nmea_satellites import UsedSatellites
 from overflight_device.receivers.nmea_ublox import UbloxSentences
@@ -25,8 +25,10 @@ _GSA_FIELDS: Final = 19
 _OF_FIXES: Final = frozenset({"RMC", "GGA", "GLL", "GNS"})
 
 _SILENT: Final = {
-    "ACCURACY": 1, "DTM": 2, "PGLOR": 2, "PGRMM": 2, "PMTK001": 3, "PMTK424": 3, "PMTK705": 3,
-    "PTNTA": 8, "THS": 0, "TXT": 5,
+    "ACCURACY": 1, "DTM": 2, "GRS": 4, "MTW": 3, "PAIR001": 3, "PAIR010": 5, "PDTINFO": 6,
+    "PGLOR": 2, "PGRMM": 2, "PGRMT": 10, "PMTK001": 3, "PMTK424": 3, "PMTK705": 3, "PQTMGPS": 14,
+    "PQTMIMU": 10, "PQTMINS": 11, "PQTMVER": 4, "PQVERNO": 5, "PTNTA": 8, "SNRSTAT": 5, "STI": 2,
+    "THS": 0, "TXT": 5,
 }  # fmt: skip
 """Sentences that say nothing of the fix, and are known to stand inside an epoch: least fields."""
 
@@ -66,6 +68,9 @@ class NmeaDecoder:
             "BWC": (12, self._bwc),
             "HDT": (1, _notable),
             "DBT": (7, _noted),
+            "DPT": (4, _noted),
+            "HDM": (3, _notable),
+            "ROT": (3, _notable),
             "HDG": (0, _noted),
             "MWD": (0, _noted),
             "MWV": (0, _noted),
@@ -89,6 +94,8 @@ class NmeaDecoder:
             reading = handler(row)
         if tag == "PUBX" and not self._ublox.alone:
             tag = ""  # beside others it neither begins nor ends an epoch
+        elif tag == "PSTI":  # each kind has a place of its own in the epoch
+            tag = f"PSTI,{row[1]}" if row[1] in PSTI_KINDS else ""
         if not sentence.fields[0].endswith("GSA"):
             self._gsa_talker = ""
         self._sky_goes_on = self._sky_goes_on and sentence.fields[0].endswith("GSV")

@@ -15,6 +15,9 @@ from overflight_device.receivers import nmea_fields as fields
 from overflight_device.receivers.epochs import FIX_2D, FIX_3D, NO_FIX, Reading
 from overflight_device.receivers.nmea_row import Row, Stamps
 
+PSTI_KINDS: Final = {"030": 16, "032": 16, "033": 27, "035": 8, "036": 8}
+"""Kinds of SkyTraq's sentence that tell a time, and their least fields."""
+
 _GARMIN_MODES: Final = {"0": NO_FIX, "1": FIX_2D, "2": FIX_3D}
 _MODES: Final = {"1": NO_FIX, "2": FIX_2D, "3": FIX_3D}
 
@@ -109,9 +112,21 @@ class MakerSentences:
         return reading
 
     def _psti(self, row: Row) -> Reading:
-        """SkyTraq: 030 is a fix with its velocity."""
+        """SkyTraq: 030 is a fix with its velocity; the others have at least a time."""
+        if row[1] == "030":
+            return self._psti_fix(row)
         reading = Reading()
-        if row[1] != "030" or row.count != 16:
+        if row.count < PSTI_KINDS.get(row[1], row.count + 1):
+            return reading
+        if row[1] != "032" or row[4] == "A":
+            self._stamps.stamp_with_date(row[2], row[3], reading)
+        attitude = row[4] == "A" if row[1] == "035" else row[7] not in ("", "N")
+        reading.notable = attitude and row[1] in ("035", "036")
+        return reading
+
+    def _psti_fix(self, row: Row) -> Reading:
+        reading = Reading()
+        if row.count < PSTI_KINDS["030"]:
             return reading
         if row[3] != "A" or row[13] == "N":
             reading.mode = NO_FIX
