@@ -51,12 +51,12 @@ class UbxDecoder:
 
     def read(self, message: Ubx) -> Reading | None:
         """Return what `message` says; `None` where it is of a kind that says nothing here."""
+        self._epochs.end_known = True  # a receiver that speaks UBX keeps its order
         if message.message_class != NAV:
             return self._other(message)
         known = _HANDLERS.get(message.message_id)
         if known is None or len(message.payload) < known.size:
             return None
-        self._epochs.end_known = True
         (tow_ms,) = struct.unpack_from("<I", message.payload, known.tow_at)
         self._begins = self._tow_ms is None or abs(tow_ms - self._tow_ms) > _NEW_EPOCH_MS
         reading = known.read(self, message.payload)
