@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from overflight_device.receivers.binary_frames import MAX_BINARY
 from overflight_device.receivers.encoding import message, sentence
-from overflight_device.receivers.framing import MAX_BINARY, Comment, Framer, Sentence, Ubx
+from overflight_device.receivers.framing import Comment, Framer, Sentence, Ubx
 
 BODY = "GPRMC,120000,A,4807.0,N,01131.0,E,10,90,010223,,"
 RMC = sentence(BODY)
@@ -44,6 +45,8 @@ def test_a_sentence_at_the_end_may_lack_its_line_end() -> None:
     assert frames(RMC.rstrip()) == EXPECTED[:1]
 
 
+CASIC = b"\xba\xce\x08\x00\x01\x03" + bytes([1, 0, 0, 0, 2, 0, 0, 1]) + b"\x0b\x00\x01\x04"
+"""Class 1, number 3, the words 1 and 0x01000002: 8 + 1<<16 + 3<<24 and their sum."""
 RTCM_1005 = bytes.fromhex("d300133ed7d30202980edeef34b4bd62ac0941986f33360b98")
 """The example of the standard (RTCM 10403.3 §4.2)."""
 
@@ -76,10 +79,13 @@ def test_noise_costs_no_frame(noise: bytes) -> None:
         (PVT[:-1] + b"\x00", "noise"),
         (b"\xd3\x00\x02\x3e\xd0\xa1\xc7\x44", "noise"),
         (b"\xd3\x00\x00\x47\xea\x4b", "RTCM 3: not supported"),
+        (b"\xf1\xd9" + message(0x01, 0x02, bytes(9))[2:], "Allystar binary: not supported"),
+        (CASIC, "CASIC binary: not supported"),
+        (CASIC[:-1] + b"\x00", "noise"),
         (RTCM_1005, "RTCM 3: not supported"),
         (RTCM_1005[:-1] + b"\x99", "noise"),
-        (b"\xa0\xa2\x00\x02\x01\x02\x00\x03\xb0\xb3", "SiRF or SkyTraq binary: not supported"),
-        (b"\xa0\xa1\x00\x02\x01\x02\x03\r\n", "SiRF or SkyTraq binary: not supported"),
+        (b"\xa0\xa2\x00\x02\x01\x02\x00\x03\xb0\xb3", "SiRF binary: not supported"),
+        (b"\xa0\xa1\x00\x02\x01\x02\x03\r\n", "SkyTraq binary: not supported"),
     ],
 )
 def test_what_is_skipped_is_counted_with_its_reason(data: bytes, reason: str) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from operator import xor
-
-from overflight_device.receivers.framing import fletcher8
+from overflight_device.receivers.binary_frames import fletcher8, xor_of
 
 
 def sentence(body: str) -> bytes:
     """Return an NMEA sentence of `body` (``GPRMC,…``), with ``$``, checksum and line end."""
-    value = reduce(xor, body.encode("ascii"), 0)
+    value = xor_of(body.encode("ascii"))
     return f"${body}*{value:02X}\r\n".encode("ascii")
 
 
