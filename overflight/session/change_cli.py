@@ -12,17 +12,17 @@ import msgspec
 
 from overflight.session.cut import cut
 from overflight.session.export import export
-from overflight.session.imports import import_file
-from overflight.session.imports.capture import PORTS
 from overflight.session.merge import merge
 from overflight.session.redact import Redaction
 from overflight.session.repair import salvage
-from overflight.session.rewrite import write_session
 from overflight.session.views import Selection, add_options, open_path, selection_of
 from overflight_contract.commandline import Exit, subcommand
 from overflight_contract.errors import InputError
 from overflight_contract.identity import is_payload
+from overflight_contract.imports import import_file, is_session
+from overflight_contract.imports.capture import PORTS
 from overflight_contract.session import SessionReader
+from overflight_contract.session.rewrite import write_session
 
 FILE_HELP: Final = "session file (.mcap), also one being written or cut off, or a folder of them"
 _OUT_HELP: Final = "session file to write, ending in .mcap"
@@ -221,7 +221,7 @@ def _build_convert(commands: Commands) -> None:
 
 def _convert(args: argparse.Namespace) -> int:
     source, output = Path(args.file), Path(args.output)
-    if _is_session(source):
+    if is_session(source):
         with open_path(args.file) as session:
             if output.suffix == ".mcap":
                 metadata = dict(session.metadata)
@@ -250,14 +250,3 @@ def _convert(args: argparse.Namespace) -> int:
 def _keep(output: Path, *, force: bool) -> None:
     if output.exists() and not force:
         raise InputError(f"{output} is there already; --force writes it anew")
-
-
-def _is_session(path: Path) -> bool:
-    if path.is_dir():
-        return True
-    try:
-        with path.open("rb") as file:
-            start = file.read(64)
-    except OSError as error:
-        raise InputError(f"can't read {path}: {error.strerror}") from error
-    return start.startswith(b"\x89MCAP") and start[17:].startswith(b"\x0a\x00\x00\x00overflight")

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 import json
+import struct
 
 import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mcap.writer import Writer
 
 from overflight_contract import messages as m
-from overflight_contract.mqtt import Connect, Publish, Version, encode
-from overflight_contract.session import Direction, SessionPacket, SessionWriter, Verdict
+from overflight_contract.mqtt import Connect, Publish, Version, decode, encode
+from overflight_contract.session import (
+    Direction,
+    SessionPacket,
+    SessionWriter,
+    Verdict,
+    open_session,
+)
 from overflight_contract.topics import topic_for
 from overflight_ground.alerts.rules import AreaRule, Rules
 from overflight_ground.exporting import export
@@ -83,10 +93,98 @@ async def client(store, tmp_path):
     await shelf.close_all()
 
 
-async def upload(client, content: bytes):
+async def upload(client, content: bytes, name: str = "my flight.mcap", **params):
     return await client.post(
-        "/api/v1/sessions", params={"name": "my flight.mcap"}, content=content, headers=AUTHORISED
+        "/api/v1/sessions", params={"name": name, **params}, content=content, headers=AUTHORISED
     )
+
+
+def as_csv(session_file, *, encoded: bool) -> bytes:
+    """The messages of a session as mqtt-recorder would have written them."""
+    lines = []
+    with open_session(session_file) as session:
+        for packet in list(session.packets())[1:21]:
+            found = decode(packet.data, Version.V311)
+            text = base64.b64encode(found.payload).decode() if encoded else found.payload.decode()
+            row = [found.topic, text, "1", "False", str(packet.crossed_at_ns / S), "1.0"]
+            lines.append(",".join('"' + field.replace('"', '""') + '"' for field in row))
+    return "\n".join(lines).encode()
+
+
+def as_pcap(session_file) -> bytes:
+    """The packets of a session in Ethernet frames, from one client to port 1883."""
+    frames, number = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)], 1000
+    with open_session(session_file) as session:
+        for packet in list(session.packets())[:21]:
+            tcp = struct.pack(">HHIIBBHHH", 50000, 1883, number, 1, 0x50, 0x18, 512, 0, 0)
+            body = tcp + packet.data
+            ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(body), 1, 0, 64, 6, 0,
+                             bytes([192, 0, 2, 1]), bytes([192, 0, 2, 2]))  # fmt: skip
+            frame = bytes(12) + b"\x08\x00" + ip + body
+            seconds, rest = divmod(packet.crossed_at_ns, S)
+            frames.append(struct.pack("<IIII", seconds, rest // 1000, len(frame), len(frame)))
+            frames.append(frame)
+            number += len(packet.data)
+    return b"".join(frames)
+
+
+def as_foreign_mcap(session_file) -> bytes:
+    """The messages of a session as another program's MCAP file."""
+    out = io.BytesIO()
+    writer = Writer(out)
+    writer.start()
+    channels: dict[str, int] = {}
+    with open_session(session_file) as session:
+        for packet in list(session.packets())[1:21]:
+            found = decode(packet.data, Version.V311)
+            if found.topic not in channels:
+                channels[found.topic] = writer.register_channel(found.topic, "json", 0)
+            at_ns = packet.crossed_at_ns
+            writer.add_message(channels[found.topic], at_ns, found.payload, at_ns)
+    writer.finish()
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "made", "params"),
+    [
+        ("capture.pcap", as_pcap, {}),
+        ("recording.csv", lambda file: as_csv(file, encoded=False), {}),
+        ("recording.CSV", lambda file: as_csv(file, encoded=True), {"base64": "true"}),
+        ("other.mcap", as_foreign_mcap, {}),
+    ],
+)
+async def test_a_capture_of_another_program_becomes_a_session(
+    client, session_file, name, made, params
+) -> None:
+    reply = await upload(client, made(session_file), name, **params)
+    assert reply.status_code == 201, reply.text
+    session = reply.json()
+    assert (session["messages"], session["quarantined"]) == (20, 0)
+    assert session["name"] == name.rpartition(".")[0]
+    (track,) = (await client.get(f"/api/v1/sessions/{session['session']}/payloads")).json()[
+        "payloads"
+    ]
+    assert track["payload"] == "HAB-01"
+    assert [path.name for path in client.shelf.folder.glob("*.part")] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("flight.mcap", b"this is no session", "flight.mcap is no pcap, pcapng, MCAP"),
+        ("../../etc/x.csv", b"a,b,c", "x.csv, row 1, is not as mqtt-recorder writes it"),
+        ("empty.csv", b"", "empty.csv is a mqtt-recorder file, but there is no MQTT in it"),
+        ("cut.mcap", b"\x89MCAP0\r\n", "cut.mcap"),
+        ("c.pcap", struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1), "no MQTT in it"),
+    ],
+)
+async def test_what_is_wrong_with_an_upload_is_said(client, name, content, words) -> None:
+    reply = await upload(client, content, name)
+    assert reply.status_code == 422
+    assert words in reply.json()["detail"]
+    assert str(client.shelf.folder) not in reply.text
+    assert list(client.shelf.folder.iterdir()) == []
 
 
 async def test_upload_needs_the_token_and_a_session(client, session_file) -> None:

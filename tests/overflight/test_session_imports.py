@@ -16,9 +16,9 @@ from mcap.writer import CompressionType, Writer
 
 from overflight.cli import main
 from overflight.session import pcapng
-from overflight.session.imports import capture, tcp
 from overflight.session.views import Selection
 from overflight_contract import mqtt
+from overflight_contract.imports import capture, tcp
 from overflight_contract.session import (
     ConnectionClosed,
     ConnectionOpened,

@@ -38,13 +38,20 @@ async def sessions(request: Request) -> Response:
 async def upload(
     request: Request,
     name: Annotated[str, Query(max_length=200, examples=["flight.mcap"])] = "session.mcap",
+    base64: Annotated[bool, Query(description="payloads of a CSV are in base64")] = False,
 ) -> Response:
-    """Upload a session file as the body; it is opened for replay at once."""
+    """Upload a session file as the body; it is opened for replay at once.
+
+    A pcap or pcapng capture, an MCAP file of another program, or a CSV of mqtt-recorder (by its
+    name) is made a session on arrival.
+    """
     shelf = shelf_of(request)
     try:
-        session_id = await shelf.add(name, request.stream())
+        session_id = await shelf.add(name, request.stream(), base64=base64)
     except TooLargeError as error:
         raise ProblemError(413, "The session is too large", str(error)) from error
+    except InputError as error:
+        raise ProblemError(422, "This can't be made a session", str(error)) from error
     try:
         opened = await shelf.open_session(session_id)
     except InputError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from overflight_contract.errors import InputError
+from overflight_contract.imports import import_file, is_session
+from overflight_contract.session.rewrite import write_session
 from overflight_contract.times import iso
 from overflight_ground.alerts import storing
 from overflight_ground.alerts.rules import Rules
@@ -77,23 +80,29 @@ class Shelf:
             return None
         return next(self.folder.glob(f"{session_id}_*{_SUFFIX}"), None)
 
-    async def add(self, name: str, chunks: AsyncIterator[bytes]) -> str:
-        """Write an upload to the shelf and return its id; it is not looked into yet."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+    async def add(self, name: str, chunks: AsyncIterator[bytes], *, base64: bool = False) -> str:
+        """Put an upload on the shelf and return its id.
+
+        A capture of another program (`overflight_contract.imports`) becomes a session; `base64`
+        says how the payloads of a CSV are written. Raises `InputError` where it is neither.
+        """
         session_id = uuid.uuid4().hex[:12]
-        stem = re.sub(r"[^A-Za-z0-9.-]+", "-", Path(name).name.removesuffix(_SUFFIX))[:60]
-        partial = self.folder / f"{session_id}.part"
+        safe = re.sub(r"[^A-Za-z0-9.-]+", "-", Path(name).name)[-60:].lstrip(".") or "session"
+        arrival = self.folder / f"{session_id}.part"
+        arrival.mkdir(parents=True, exist_ok=True)
+        upload = arrival / safe
         size = 0
         try:
-            with partial.open("wb") as out:
+            with upload.open("wb") as out:
                 async for chunk in chunks:
                     size += len(chunk)
                     if size > MAX_BYTES:
                         raise TooLargeError(f"a session may have {MAX_BYTES} bytes, not more")
                     await asyncio.to_thread(out.write, chunk)
-            partial.rename(self.folder / f"{session_id}_{stem or 'session'}{_SUFFIX}")
+            shelved = self.folder / f"{session_id}_{Path(safe).stem}{_SUFFIX}"
+            await asyncio.to_thread(_as_session, upload, shelved, base64)
         finally:
-            partial.unlink(missing_ok=True)
+            shutil.rmtree(arrival, ignore_errors=True)
         return session_id
 
     async def open_session(self, session_id: str) -> OpenSession:
@@ -155,6 +164,22 @@ class Shelf:
             for alert in found:
                 alert.raised_at_ns = self._now_ns()
                 storing.save(connection, alert)
+
+
+def _as_session(upload: Path, shelved: Path, base64: bool) -> None:
+    """Move an upload to its place, as a session; runs in a thread."""
+    try:
+        if is_session(upload):
+            upload.rename(shelved)
+            return
+        found = import_file(upload, base64=base64)
+        metadata = {"imported_from": upload.name, "imported_as": found.kind}
+        count = write_session(found.items, shelved, metadata=metadata)
+    except InputError as error:
+        raise InputError(str(error).replace(str(upload), upload.name)) from error
+    if not count:
+        shelved.unlink()
+        raise InputError(f"{upload.name} is a {found.kind} file, but there is no MQTT in it")
 
 
 async def play_along(session: OpenSession) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-from overflight.session.imports import tcp
 from overflight_contract.errors import InputError
+from overflight_contract.imports import tcp
 from overflight_contract.session import Item
 
 PORTS: Final = frozenset((1883,))

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from overflight.session.imports import capture, foreign_mcap, recorder_csv
 from overflight_contract.errors import InputError
+from overflight_contract.imports import capture, foreign_mcap, recorder_csv
 from overflight_contract.session import Item
 
 
@@ -38,4 +38,16 @@ def import_file(
         return Imported("mcap", foreign_mcap.items(path))
     if path.suffix.lower() == ".csv":
         return Imported("mqtt-recorder", recorder_csv.items(path, base64=base64))
-    raise InputError(f"{path} is no pcap, pcapng, MCAP or mqtt-recorder CSV file")
+    raise InputError(f"{path} is no pcap, pcapng, MCAP or mqtt-recorder CSV file, and no session")
+
+
+def is_session(path: Path) -> bool:
+    """Tell whether `path` is a session of ours: a folder, or a file that begins as one."""
+    if path.is_dir():
+        return True
+    try:
+        with path.open("rb") as file:
+            start = file.read(64)
+    except OSError as error:
+        raise InputError(f"can't read {path}: {error.strerror}") from error
+    return start.startswith(b"\x89MCAP") and start[17:].startswith(b"\x0a\x00\x00\x00overflight")

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from overflight.session.imports.published import Publisher
 from overflight_contract.errors import InputError
+from overflight_contract.imports.published import Publisher
 from overflight_contract.mqtt import LocalProtocolError
 from overflight_contract.session import Item
 

@@ -10,8 +10,8 @@ from typing import BinaryIO
 
 import zstandard
 
-from overflight.session.imports.published import Publisher
 from overflight_contract.errors import InputError, UnavailableError
+from overflight_contract.imports.published import Publisher
 from overflight_contract.mqtt import LocalProtocolError
 from overflight_contract.session import Item, mcap
 from overflight_contract.session.mcap import McapError, Op
