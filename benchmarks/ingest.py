@@ -161,6 +161,7 @@ class Sender:
 
 
 async def receive_ours(port: int, store: str, expected: int) -> None:
+    from overflight_ground.app import settle_interpreter
     from overflight_ground.ingest.address import BrokerAddress
     from overflight_ground.ingest.intake import Intake, Outcome
     from overflight_ground.ingest.pipeline import Pipeline
@@ -198,6 +199,7 @@ async def receive_ours(port: int, store: str, expected: int) -> None:
     )
     tasks = [asyncio.create_task(pipeline.run()), asyncio.create_task(subscriber.run())]
     await ready.wait()
+    settle_interpreter()
     print("ready", flush=True)
     await done.wait()
     for task in tasks:

@@ -163,3 +163,22 @@ async def test_a_stop_publishes_what_waits_for_its_turn(intake, link, arrival, p
     assert link.published[-1] == ("overflight/1/HAB-01/receipt", 3)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_the_log_of_the_store_is_brought_in_beside_commits(
+    pipeline, link, store, arrival, position, monkeypatch
+) -> None:
+    monkeypatch.setattr(module, "TIDY_S", 0.01)
+    wal = store.file.with_name(store.file.name + "-wal")
+    with store.writer.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_autocheckpoint=0")
+    pipeline.connected(link)
+    sizes = []
+    for n in range(1, 400):
+        pipeline.take(link, numbered(arrival, position, n, n))
+        await until(lambda n=n: len(link.acknowledged) == n)
+        sizes.append(wal.stat().st_size)
+    # it does not grow with every commit: once all of it is in the file, it begins anew
+    assert len(set(sizes)) < len(sizes) / 2
+    with store.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM messages").scalar_one() == 399

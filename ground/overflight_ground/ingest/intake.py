@@ -85,6 +85,10 @@ class Intake:
             log.warning("the store held messages that memory did not know of; looking each up")
             return self._commit(judged, distrust=True)
 
+    def tidy(self) -> None:
+        """Do what the store wants done between commits; may run beside one."""
+        self._store.checkpoint()
+
     def _commit(self, judged: Sequence[Judged], *, distrust: bool) -> Outcome:
         try:
             with self._store.batch() as cursor:

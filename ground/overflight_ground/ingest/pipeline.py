@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 BATCH: Final = 2_000
 HIGH_MESSAGES: Final = 20_000
 HIGH_BYTES: Final = 64 * 2**20
+TIDY_S: Final = 0.25
 RETRY_S: Final = (0.1, 0.25, 0.5, 1.0, 2.0)
 
 
@@ -109,6 +110,7 @@ class Pipeline:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._publish_receipts(), name="receipts")
                 tasks.create_task(self._commit_batches(writer), name="commits")
+                tasks.create_task(self._tidy(), name="tidying")
 
     async def drain(self, seconds: float) -> None:
         """Wait until nothing is waiting, at most so long."""
@@ -130,6 +132,15 @@ class Pipeline:
                         [a.packet_id for a in chunk.arrivals if a.packet_id is not None]
                     )
                 self._settle(chunks, outcome)
+
+    async def _tidy(self) -> None:
+        """Keep SQLite's log short, in a thread of its own: a commit that did so would take long."""
+        tidied = 0
+        while True:
+            await asyncio.sleep(TIDY_S)
+            if self.counters.batches != tidied:
+                tidied = self.counters.batches
+                await asyncio.to_thread(self.intake.tidy)
 
     def _next_batch(self) -> list[Chunk]:
         chunks: list[Chunk] = []
