@@ -13,7 +13,7 @@ from overflight.session import report
 from overflight.session.change_cli import FILE_HELP, add_commands
 from overflight.session.diff import compare, comparison_text
 from overflight.session.export import export, exports
-from overflight.session.info import WHOLE_UP_TO, Reading, notes, summarise
+from overflight.session.info import NOTES, WHOLE_UP_TO, Reading, notes, summarise
 from overflight.session.views import Selection, add_options, open_path, selection_of
 from overflight.watch import observe
 from overflight_contract.commandline import Exit, subcommand
@@ -55,7 +55,7 @@ def _build_info(commands: Commands) -> None:
 def _info(args: argparse.Namespace) -> int:
     with open_path(args.file) as session:
         found = summarise(session)
-        found["notes_list"] = notes(session) if found["notes"] <= 1000 or args.full else []
+        found["notes_list"] = notes(session, None if args.full else NOTES)
         reading = None
         if args.full or found["packets"] <= WHOLE_UP_TO:
             reading = Reading(session)

@@ -14,6 +14,8 @@ WHOLE_UP_TO: Final = 50_000
 """Sessions of up to so many packets are read through without being asked."""
 MAX_CLIENTS: Final = 1000
 """Clients, topics and reasons that are counted by name; what a session has more is not listed."""
+NOTES: Final = 100
+"""Notes that are told without reading the session through."""
 _GAP_FACTOR: Final = 10
 _GAP_LEAST_NS: Final = 10_000_000_000
 
@@ -53,9 +55,10 @@ def summarise(session: SessionReader) -> dict[str, Any]:
     }
 
 
-def notes(session: SessionReader) -> list[dict[str, Any]]:
-    """Return the notes of a session (policy, link changes, gaps)."""
-    return [{"at": iso(n.at_ns), "kind": n.kind, "detail": n.detail} for n in session.notes()]
+def notes(session: SessionReader, limit: int | None) -> list[dict[str, Any]]:
+    """Return the notes of a session (policy, link changes, gaps), or the first `limit`."""
+    found = session.notes(limit)
+    return [{"at": iso(n.at_ns), "kind": n.kind, "detail": n.detail} for n in found]
 
 
 class Reading:

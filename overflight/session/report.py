@@ -29,6 +29,8 @@ def info_text(found: Mapping[str, Any], reading: Reading | None) -> str:
     for note in found["notes_list"][:20]:
         detail = ", ".join(f"{key} {value}" for key, value in note["detail"].items())
         lines.append(("note", f"{note['at']} {note['kind']}: {_short(detail)}"))
+    if found["notes"] > 20:
+        lines.append(("", f"and {found['notes'] - 20:,} notes more (--json --full tells all)"))
     lines += [("damage", text) for text in found["damage"]]
     text = "".join(f"{name:<12} {value}\n" for name, value in lines)
     if reading is None:

@@ -11,6 +11,7 @@ from typing import Final
 import zstandard
 
 from overflight_contract.session import layout, mcap
+from overflight_contract.session.chunktable import ChunkTable
 from overflight_contract.session.mcap import ChunkEntry, McapError, Op, Statistics
 
 _PREFIX_BYTES: Final = 1 << 20
@@ -35,7 +36,7 @@ class Catalogue:
         self.metadata: dict[str, dict[str, str]] = {}
         self.metadata_at: list[tuple[int, int, str]] = []
         """Offset, length and name of the metadata records at the beginning."""
-        self.entries: list[ChunkEntry] = []
+        self.entries = ChunkTable()
         self.statistics: Statistics | None = None
         """Only of a closed file."""
         self.data_end = 0
@@ -167,17 +168,16 @@ class Catalogue:
             self._parse_summary(memoryview(data))
         except McapError as error:
             self.damage.append(f"the summary is malformed ({error}); the file was scanned")
-            self.entries.clear()
+            self.entries = ChunkTable()
             return False
+        self.data_end = max(self.data_end, self.entries.data_end)
         self.closed = True
         return True
 
     def _parse_summary(self, data: memoryview) -> None:
         for op, content in _records(data):
             if op == Op.CHUNK_INDEX:
-                entry = mcap.parse_chunk_index(content)
-                self.entries.append(entry)
-                self.data_end = max(self.data_end, entry.offset + entry.length + entry.index_bytes)
+                self.entries.append_record(content)
             elif op == Op.STATISTICS:
                 self.statistics = mcap.parse_statistics(bytes(content))
             elif op == Op.METADATA_INDEX:

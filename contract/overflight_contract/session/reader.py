@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from itertools import chain, pairwise
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -83,21 +83,19 @@ class SessionFile:
     @functools.cached_property
     def times(self) -> tuple[int, int] | None:
         """First and last time in nanoseconds; None where the file holds nothing."""
-        starts = [entry.start_ns for entry in self.tail.final]
-        ends = [entry.end_ns for entry in self.tail.final]
+        final = self.tail.final.times
+        starts, ends = ([], []) if final is None else ([final[0]], [final[1]])
         for run in self.tail.runs:
             found = [record.log_time_ns for record in layout.walk(run.records)]
             starts.append(min(found))
             ends.append(max(found))
         return (min(starts), max(ends)) if starts else None
 
-    def batches(self, wanted: Callable[[ChunkEntry], bool] | None = None) -> Iterator[list[Item]]:
-        """Yield the items of each chunk that is wanted, in order, then those of the journal."""
+    def batches(self, chosen: Iterable[ChunkEntry] | None = None) -> Iterator[list[Item]]:
+        """Yield the items of the `chosen` chunks, or all, in order, then those of the journal."""
         following = self.catalogue.first_sequence
-        strict = wanted is None
-        for entry in self.tail.final:
-            if wanted is not None and not wanted(entry):
-                continue
+        strict = chosen is None
+        for entry in self.tail.final if chosen is None else chosen:
             try:
                 for items in unpack(self.catalogue.content(entry), following):
                     following = self._follow(items, following, strict)
@@ -164,7 +162,7 @@ class SessionReader:
             return
         start, end = start_ns or 0, end_ns if end_ns is not None else 1 << 64
         for file in self.files:
-            for items in file.batches(lambda entry: entry.start_ns < end and entry.end_ns >= start):
+            for items in file.batches(file.tail.final.overlapping(start, end)):
                 found = [item for item in items if start <= _time(item) < end]
                 if found:
                     yield found
@@ -187,9 +185,10 @@ class SessionReader:
         numbers = sorted(opened.keys() | closed.keys())
         return [Connection(number, opened.get(number), closed.get(number)) for number in numbers]
 
-    def notes(self) -> list[Note]:
-        """List the notes; reads only the chunks that hold any."""
-        return [item for item in self._of_channels(_NOTES) if isinstance(item, Note)]
+    def notes(self, limit: int | None = None) -> list[Note]:
+        """List the notes, or the first `limit`; reads only the chunks that hold any."""
+        found = (item for item in self._of_channels(_NOTES) if isinstance(item, Note))
+        return list(islice(found, limit))
 
     @property
     def metadata(self) -> Mapping[str, str]:
@@ -248,11 +247,8 @@ class SessionReader:
         self.close()
 
     def _of_channels(self, *channels: int) -> Iterator[Item]:
-        def wanted(entry: ChunkEntry) -> bool:
-            return not entry.indexes or any(number in entry.indexes for number in channels)
-
         for file in self.files:
-            yield from chain.from_iterable(file.batches(wanted))
+            yield from chain.from_iterable(file.batches(file.tail.final.having(*channels)))
 
     def _live(self) -> Iterator[Item]:
         follower = Follower(self.path)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from overflight_contract.session import journal, layout
 from overflight_contract.session.catalogue import Catalogue
+from overflight_contract.session.chunktable import ChunkTable
 from overflight_contract.session.journal import SegmentHeader
 from overflight_contract.session.mcap import ChunkEntry, McapError
 
@@ -28,7 +29,7 @@ class Run(NamedTuple):
 class Tail(NamedTuple):
     """How a file that is not closed goes on."""
 
-    final: list[ChunkEntry]
+    final: ChunkTable
     """The chunks that no journal repeats."""
     end: int
     """Offset where they end."""
@@ -68,10 +69,10 @@ def join_tail(catalogue: Catalogue, segments: Iterable[Segment]) -> Tail:
     mine = [segment for segment in segments if _is_of(segment, catalogue.session_id, damage)]
     headers = [segment.header for segment in mine if segment.header is not None]
     if not headers:
-        return Tail(list(catalogue.entries), catalogue.data_end, [], [], damage)
+        return Tail(catalogue.entries, catalogue.data_end, [], [], damage)
     oldest = min(headers, key=lambda header: header.number)
     base = catalogue.first_sequence
-    final: list[ChunkEntry] = []
+    final = ChunkTable()
     runs = [run for segment in mine for run in segment.runs]
     end = catalogue.first_chunk
     for entry in catalogue.entries:
