@@ -95,7 +95,7 @@ def _verify(args: argparse.Namespace) -> int:
 
 def _build_export(commands: Commands) -> None:
     known = exports()
-    lines = "\n".join(f"  {name:<12} {export_.summary}" for name, export_ in known.items())
+    lines = "\n".join(f"  {name:<16} {export_.summary}" for name, export_ in known.items())
     parser = subcommand(
         commands,
         "export",

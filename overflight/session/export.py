@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, Protocol
 
-from overflight.session import foxglove, packets, pcapng, zeek
+from overflight.session import foxglove, packets, packets_parquet, pcapng, zeek
 from overflight.session.tracks import track_points
 from overflight.session.views import Selection
 from overflight_contract.errors import InputError
@@ -39,6 +39,13 @@ _PACKETS: Final = (
     Export("foxglove", "MCAP of positions for Foxglove", (".mcap",), "packets", foxglove.write),
     Export("jsonl", "a JSON object for each packet", (".jsonl",), "packets", packets.write_jsonl),
     Export("csv", "a row for each packet", (".csv",), "packets", packets.write_csv),
+    Export(
+        "packets-parquet",
+        "typed table of packets (extra [parquet])",
+        (),
+        "packets",
+        packets_parquet.write_parquet,
+    ),
     Export("zeek", "logs as Zeek's MQTT analyser has them", (".log",), "lines", zeek.write),
 )
 _RENAMED: Final = {"csv": "track-csv", "jsonl": "track-jsonl"}
@@ -50,7 +57,8 @@ def exports(*, simulated: bool | None = None) -> dict[str, Export]:
     found = {export.name: export for export in _PACKETS}
     for format_ in TRACK_FORMATS.values():
         name = _RENAMED.get(format_.name, format_.name)
-        summary = f"{format_.summary}, track" if name != format_.name else format_.summary
+        of_track = name != format_.name or name == "parquet"
+        summary = f"{format_.summary}, track" if of_track else format_.summary
         suffixes = () if name in ("track-csv", "track-jsonl", "sondehub") else (format_.suffix,)
         found[name] = Export(name, summary, suffixes, "points", _track(format_, simulated))
     return found

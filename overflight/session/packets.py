@@ -44,7 +44,7 @@ def write_jsonl(session: SessionReader, selection: Selection, out: BinaryIO) -> 
     count = 0
     for entry in selected(session, selection):
         if isinstance(entry, tuple):
-            out.write(_encode(_fields(*entry)) + b"\n")
+            out.write(_encode(fields_of(*entry)) + b"\n")
             count += 1
     return count
 
@@ -57,14 +57,15 @@ def write_csv(session: SessionReader, selection: Selection, out: BinaryIO) -> in
     count = 0
     for entry in selected(session, selection):
         if isinstance(entry, tuple):
-            fields = _fields(*entry)
+            fields = fields_of(*entry)
             rows.writerow([fields[name] for name in COLUMNS])
             count += 1
     text.detach()
     return count
 
 
-def _fields(packet: SessionPacket, view: PacketView) -> dict[str, Any]:
+def fields_of(packet: SessionPacket, view: PacketView) -> dict[str, Any]:
+    """Return the `COLUMNS` of a packet."""
     fields = view.as_dict()
     fields["part"] = _PARTS[packet.part]
     fields["masked"] = packet.masked

@@ -181,6 +181,28 @@ def test_jsonl_has_every_byte(flight, tmp_path, capsys):
     assert json.loads(lines[-2])["masked"] is True
 
 
+def test_packets_parquet_has_types_and_bytes(flight, tmp_path, capsys):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "packets.parquet"
+    words = ["session", "export", str(flight), "--format", "packets-parquet", "-o", str(path)]
+    assert main([*words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    table = parquet.read_table(path)
+    with open_session(flight) as session:
+        packets = list(session.packets())
+        assert table.schema.metadata[b"simulated"] == session.metadata["simulated"].encode()
+    assert told["packets"] == table.num_rows == len(packets)
+    assert table["data"].to_pylist() == [packet.data for packet in packets]
+    assert table["sequence"].to_pylist() == [packet.sequence for packet in packets]
+    assert table["at"].cast("int64").to_pylist() == [packet.crossed_at_ns for packet in packets]
+    assert str(table.schema.field("at").type) == "timestamp[ns, tz=UTC]"
+    lines = exported(capsys, flight, tmp_path, "jsonl").read_text().splitlines()
+    for name in ("type", "topic", "verdict", "qos", "retain", "summary", "client_id"):
+        assert table[name].to_pylist() == [json.loads(line)[name] for line in lines]
+    assert main([*words, "--filter", "qos == 3"]) == 0
+    assert parquet.read_table(path).num_rows == 0
+
+
 def test_csv_has_a_row_for_each_packet(flight, tmp_path, capsys):
     path = exported(capsys, flight, tmp_path, "csv")
     rows = list(csv.DictReader(io.StringIO(path.read_text(), newline="")))

@@ -59,13 +59,7 @@ def write_parquet(points: Iterable[TrackPoint], out: BinaryIO, *, simulated: boo
 
     Raises `UnavailableError` where pyarrow is not installed.
     """
-    try:
-        arrow = importlib.import_module("pyarrow")
-        parquet = importlib.import_module("pyarrow.parquet")
-    except ModuleNotFoundError as error:
-        raise UnavailableError(
-            "Parquet needs the Python package 'pyarrow': pip install 'overflight[parquet]'"
-        ) from error
+    arrow, parquet = pyarrow()
     schema = _arrow_schema(arrow, simulated)
     with parquet.ParquetWriter(out, schema, compression="zstd") as writer:
         for block in _blocks(points):
@@ -75,6 +69,16 @@ def write_parquet(points: Iterable[TrackPoint], out: BinaryIO, *, simulated: boo
                 for column, field in zip(columns, schema, strict=True)
             ]
             writer.write_table(arrow.Table.from_arrays(arrays, schema=schema))
+
+
+def pyarrow() -> tuple[Any, Any]:
+    """Return pyarrow and its Parquet module; raise `UnavailableError` where there is none."""
+    try:
+        return importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
+    except ModuleNotFoundError as error:
+        raise UnavailableError(
+            "Parquet needs the Python package 'pyarrow': pip install 'overflight[parquet]'"
+        ) from error
 
 
 _TIMES: Final = ("measured_at", "received_at")
