@@ -11,6 +11,18 @@ from typing import Any, Self, TypeVar
 _T = TypeVar("_T")
 
 
+def check_asyncio() -> None:
+    """Raise `RuntimeError`, with what to do, where `play_async` is awaited on another loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "play_async needs asyncio's event loop. With trio, let a thread wait: "
+            "await anyio.to_thread.run_sync(replayed.play); or take asyncio: an anyio_backend "
+            'fixture that returns "asyncio"'
+        ) from None
+
+
 class Background:
     """An event loop in a thread of its own."""
 

@@ -19,7 +19,7 @@ from overflight.replay.playing import play
 from overflight.replay.report import Report
 from overflight.replay.rewriting import Rewriter
 from overflight.replay.serving import serve
-from overflight.testing.background import Background
+from overflight.testing.background import Background, check_asyncio
 from overflight.testing.broker import Ear, Heard, listening
 from overflight_contract.commandline import HostPort
 from overflight_contract.mqtt import matches
@@ -112,7 +112,8 @@ class ReplayedToBroker:
         return self.report
 
     async def play_async(self, to: str | None = None) -> Report:
-        """Play it all, as `play`."""
+        """Play it all, as `play`; on asyncio's event loop (pytest-asyncio, anyio)."""
+        check_asyncio()
         if self.report is None:
             self.report = await asyncio.wrap_future(self._start(to or self.url))
         return self.report
@@ -223,7 +224,8 @@ class ReplayedToPayload:
         return self._served.result(PLAY_DEADLINE_S)
 
     async def play_async(self) -> bool:
-        """Wait without blocking the event loop."""
+        """Wait without blocking the event loop, asyncio's."""
+        check_asyncio()
         return await asyncio.wrap_future(self._served)
 
     def assert_all_played(self) -> None:

@@ -68,6 +68,86 @@ async def test_with_pytest_asyncio(replayed):
     replayed.assert_nothing_else_crossed()
 """
 
+ANYIO = """
+import importlib.util
+
+import anyio
+import pytest
+
+uvloop = pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop", marks=pytest.mark.skipif(
+    importlib.util.find_spec("uvloop") is None, reason="without uvloop"))
+
+
+@pytest.fixture(params=["asyncio", uvloop])
+def anyio_backend(request):
+    return request.param
+
+
+@pytest.mark.anyio
+@pytest.mark.session("flight.mcap")
+async def test_with_anyio(replayed):
+    async with anyio.create_task_group() as group:
+        group.start_soon(anyio.sleep, 0)
+        report = await replayed.play_async()
+    assert report.acknowledged == 5
+    replayed.assert_all_played()
+    replayed.assert_nothing_else_crossed()
+
+
+@pytest.mark.anyio
+@pytest.mark.session("flight.mcap")
+async def test_in_a_thread(replayed):
+    await anyio.to_thread.run_sync(replayed.play)
+    replayed.assert_all_played()
+
+
+@pytest.mark.anyio
+@pytest.mark.session("flight.mcap", role="broker")
+async def test_the_broker_s_side(replayed):
+    from tracker import fly
+    await anyio.to_thread.run_sync(fly, replayed.host, replayed.port)
+    await replayed.play_async()
+    replayed.assert_all_played()
+
+
+@pytest.mark.session("flight.mcap")
+def test_another_loop(replayed):
+    with pytest.raises(RuntimeError, match="needs asyncio.*With trio"):
+        replayed.play_async().send(None)
+    assert replayed.report is None
+"""
+
+TRIO = """
+import pytest
+
+pytest.importorskip("trio")
+
+
+@pytest.mark.anyio
+@pytest.mark.session("flight.mcap")
+async def test_with_trio(replayed):
+    import anyio
+    with pytest.raises(RuntimeError, match="needs asyncio.*With trio"):
+        await replayed.play_async()
+    await anyio.to_thread.run_sync(replayed.play)
+    replayed.assert_all_played()
+
+
+@pytest.fixture
+def anyio_backend():
+    return "trio"
+"""
+
+
+@pytest.mark.slow
+def test_pytest_asyncio_and_anyio(project):
+    (project / "test_with_anyio.py").write_text(ANYIO)
+    (project / "test_with_trio.py").write_text(TRIO)
+    done = pytest_in(project, "test_asyncio.py", "test_with_anyio.py", "test_with_trio.py", "-rs")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"\b[5-9] passed", done.stdout), done.stdout
+
+
 FAILING = """
 import pytest
 from tracker import TOPIC, fly
