@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from overflight_contract.session import ConnectionClosed, ConnectionOpened, Note, SessionWriter
-from overflight_relay.effects import Record
+from overflight_relay.effects import PlainRun, Record
 
 Event = ConnectionOpened | ConnectionClosed | Note
 
@@ -48,7 +48,11 @@ class Tap:
         """Write packets to the session; they may go on then. Raises `CaptureError`."""
         if self._writer is not None:
             try:
-                self._writer.write_packets(list(records))
+                if type(records) is PlainRun:
+                    run = records
+                    self._writer.write_run(run.packets, run.at_ns, run.connection, run.direction)
+                else:
+                    self._writer.write_packets(records)
             except OSError as error:
                 raise _capture_error(error) from error
 

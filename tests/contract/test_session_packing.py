@@ -18,7 +18,7 @@ from overflight_contract.session import (
     Verdict,
 )
 from overflight_contract.session.mcap import McapError, record
-from overflight_contract.session.packing import moved, pack_items, pack_packets
+from overflight_contract.session.packing import moved, pack_items, pack_packets, pack_run
 from overflight_contract.session.unpacking import AT_ONCE, unpack, unpack_all
 
 T0 = 1_675_252_800_000_000_000
@@ -120,3 +120,14 @@ def test_a_changed_byte_is_items_or_an_error(data):
     records[at] ^= data.draw(st.integers(1, 255))
     with contextlib.suppress(McapError):
         unpack_all(bytes(records), 0)
+
+
+@given(
+    st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=20),
+    st.sampled_from(Direction),
+    st.integers(0, 2**40),
+    st.integers(0, 10**6),
+)
+def test_a_run_is_packed_as_its_packets_are(datas, direction, first, at):
+    run = pack_run(datas, T0, 7, direction, first, at)
+    assert run == pack_packets([(T0, 7, direction, 0, "", data, 0) for data in datas], first, at)
