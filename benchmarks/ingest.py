@@ -6,6 +6,7 @@ dictionaries; plain sqlite3 fed from memory, which is the limit; PostgreSQL thro
 Messages are published with QoS 1 by a sender that writes ready-made packets.
 
     python benchmarks/ingest.py [--quick] [--json]
+    python benchmarks/ingest.py --memory --messages 10000000     does memory stay flat?
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ from overflight_contract.topics import topic_for
 
 FLIGHT = "20230128T060000Z-7f3a"
 PAYLOAD = "HAB-01"
-WARM_UP = 2_000
+STEPS = 20
+CHUNK = 20_000
 
 
 def message(seq: int) -> m.Position | m.Navigation:
@@ -127,7 +129,8 @@ class Sender:
         connect = Connect(client_id="load", version=Version.V311)
         self.socket.sendall(encode(connect, Version.V311))
         assert self.socket.recv(4)[3] == 0
-        self.acknowledged = 0
+        self.sent = 0
+        self.acknowledged = 0  # bytes; four for each message
         threading.Thread(target=self._drain, daemon=True).start()
 
     def _drain(self) -> None:
@@ -140,9 +143,11 @@ class Sender:
         step = 500
         for start in range(0, len(packets), step):
             # at most some thousands in flight, as a broker's own limit would have it
-            while start * 4 - self.acknowledged > 4 * 8_000:
+            while self.sent * 4 - self.acknowledged > 4 * 8_000:
                 time.sleep(0.0005)
-            self.socket.sendall(b"".join(packets[start : start + step]))
+            some = packets[start : start + step]
+            self.socket.sendall(b"".join(some))
+            self.sent += len(some)
 
     def pace(self, packets: list[bytes], per_s: float) -> list[int]:
         """Send at a rate; return when each was sent."""
@@ -160,7 +165,7 @@ class Sender:
 # The receivers: each a process of its own that reports commits as lines "time_ns last_seq count"
 
 
-async def receive_ours(port: int, store: str, expected: int) -> None:
+async def receive_ours(port: int, store: str, expected: int, *, memory: bool = False) -> None:
     from overflight_ground.app import settle_interpreter
     from overflight_ground.ingest.address import BrokerAddress
     from overflight_ground.ingest.intake import Intake, Outcome
@@ -174,12 +179,16 @@ async def receive_ours(port: int, store: str, expected: int) -> None:
     intake.load()
     done = asyncio.Event()
     log: list[tuple[int, list[int]]] = []
+    held: dict[int, float] = {}
     count = 0
 
     def on_outcome(outcome: Outcome) -> None:
         nonlocal count
         count += len(outcome.stored)
-        log.append((time.time_ns(), [s.accepted.message.seq for s in outcome.stored]))
+        if memory:
+            held.setdefault(count * STEPS // expected, resident_mb())
+        else:
+            log.append((time.time_ns(), [s.accepted.message.seq for s in outcome.stored]))
         if count >= expected:
             done.set()
 
@@ -206,7 +215,10 @@ async def receive_ours(port: int, store: str, expected: int) -> None:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     opened.close()
-    report(log)
+    if memory:
+        print(json.dumps(held), flush=True)
+    else:
+        report(log)
 
 
 def receive_paho(port: int, store: str, expected: int) -> None:
@@ -276,6 +288,12 @@ def receive_paho(port: int, store: str, expected: int) -> None:
     report(log)
 
 
+def resident_mb() -> float:
+    """Return how much memory this process holds (Linux)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
 def report(log: list[tuple[int, list[int]]]) -> None:
     print(json.dumps(log), flush=True)
 
@@ -320,6 +338,28 @@ def latency_ms(port: int, folder: Path, per_s: int, seconds: float, packets: lis
         at_ns - sent[seq - 1] for at_ns, seqs in log for seq in seqs if seq > count // 10
     )
     return waits[int(len(waits) * 0.99)] / 1e6
+
+
+def memory_mb(count: int) -> dict[str, float | None]:
+    """Return what our receiver holds after a twentieth of `count` messages, a half, and all."""
+    with tempfile.TemporaryDirectory() as name, mosquitto(Path(name)) as port:
+        begin = time.perf_counter()
+        with receiver("memory", port, str(Path(name) / "memory.sqlite"), count) as process:
+            sender = Sender(port)
+            for first in range(1, count + 1, CHUNK):
+                last = min(first + CHUNK, count + 1)
+                sender.blast([packet(seq) for seq in range(first, last)])
+            assert process.stdout is not None
+            held = {int(step): mb for step, mb in json.loads(process.stdout.readline()).items()}
+        seconds = time.perf_counter() - begin
+    early, half, end = (held[min(held, key=lambda n: abs(n - at))] for at in (1, STEPS // 2, STEPS))
+    return {
+        "messages": count,
+        "seconds": seconds,
+        "memory_mb_early": early,
+        "memory_mb_half": half,
+        "memory_mb_end": end,
+    }
 
 
 def sqlite_limit(folder: Path, count: int) -> float:
@@ -446,19 +486,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="end within 40 s")
     parser.add_argument("--json", action="store_true", help="one object as the last line")
+    parser.add_argument("--memory", action="store_true", help="only whether memory stays flat")
+    parser.add_argument("--messages", type=int, default=2_000_000, help="how many for --memory")
     parser.add_argument("--role", nargs=4, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.role:
         role, port, store, expected = args.role
-        if role == "ours":
-            asyncio.run(receive_ours(int(port), store, int(expected)))
+        if role in ("ours", "memory"):
+            memory = role == "memory"
+            asyncio.run(receive_ours(int(port), store, int(expected), memory=memory))
         else:
             receive_paho(int(port), store, int(expected))
         return
-    result = measure(quick=args.quick)
+    result = memory_mb(args.messages) if args.memory else measure(quick=args.quick)
     for name, value in result.items():
         print(f"{name:24} {'not measured' if value is None else f'{value:14,.2f}'}")
-    if shutil.which("ot-recorder") is None:
+    if shutil.which("ot-recorder") is None and not args.memory:
         print("OwnTracks Recorder is not installed, so it is left out")
     if args.json:
         print(json.dumps({k: None if v is None else round(v, 3) for k, v in result.items()}))

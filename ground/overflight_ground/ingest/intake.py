@@ -141,7 +141,8 @@ class _Batch:
     def _fresh(self, accepted: list[Accepted]) -> list[Accepted]:
         """Store what memory knows to be new; return what must be looked up."""
         doubtful: list[Accepted] = []
-        for key, items in _by_flight(accepted).items():
+        flights = _by_flight(accepted)
+        for key, items in flights.items():
             messages = [item.message for item in items]
             received_at_ns = [item.arrival.received_at_ns for item in items]
             state = self._state(key, received_at_ns[0])
@@ -155,7 +156,8 @@ class _Batch:
         if doubtful:
             aside = set(map(id, doubtful))
             accepted = [item for item in accepted if id(item) not in aside]
-        self._store(accepted)
+            flights = _by_flight(accepted)
+        self._store(accepted, flights)
         return doubtful
 
     def _known(self, doubtful: Sequence[Accepted], rejected: list[Rejected]) -> None:
@@ -181,14 +183,15 @@ class _Batch:
             if item.message.seq <= watermark.through and not self._writer.quarantined(key):
                 watermark.found()
             watermark.add(item.message.seq)
-        self._store(list(late.values()))
+        finds = list(late.values())
+        self._store(finds, _by_flight(finds))
 
-    def _store(self, items: Sequence[Accepted]) -> None:
-        """Store messages that are new, in their order."""
+    def _store(self, items: list[Accepted], flights: dict[FlightKey, list[Accepted]]) -> None:
+        """Store messages that are new, in their order; `flights` are the same, sorted by flight."""
         if not items:
             return
         suspects: dict[int, str] = {}
-        for key, those in _by_flight(items).items():
+        for key, those in flights.items():
             suspects |= self._count(self._flights[key], those)
         marks = [suspects.get(id(item)) for item in items] if suspects else repeat(None)
         first = self._writer.next_id()
