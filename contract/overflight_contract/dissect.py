@@ -16,12 +16,12 @@ from overflight_contract.identity import is_payload
 from overflight_contract.json_places import places
 from overflight_contract.messages import Message
 from overflight_contract.mqtt import packets as p
-from overflight_contract.mqtt import wire
+from overflight_contract.mqtt.connect_packet import peek_connect
 from overflight_contract.mqtt.decoding import decode
 from overflight_contract.mqtt.errors import RemoteProtocolError
-from overflight_contract.mqtt.framing import split_publish
+from overflight_contract.mqtt.framing import body_offset, split_publish
 from overflight_contract.mqtt.tracing import Field, trace
-from overflight_contract.mqtt.vocabulary import PROTOCOL_NAMES, PacketType, Version
+from overflight_contract.mqtt.vocabulary import PacketType, Version
 from overflight_contract.times import iso
 
 UP, DOWN = 0, 1
@@ -246,7 +246,7 @@ _NUMBERED: Final = frozenset(range(PacketType.PUBACK, PacketType.PINGREQ))
 
 
 def _numbered(view: PacketView) -> None:
-    start = _body_offset(view.data)
+    start = body_offset(view.data)
     raw = view.data[start : start + 2]
     if len(raw) == 2:
         view.packet_id = int.from_bytes(raw)
@@ -279,7 +279,7 @@ def _resolve(view: PacketView, topic: bytes, aliases: dict[int, bytes]) -> bytes
 
     A refused packet never reached the receiver, so its alias does not count.
     """
-    start = _body_offset(view.data)
+    start = body_offset(view.data)
     fixed = start + 2 + len(topic) + (2 if view.qos else 0)
     if view.payload_offset == fixed + 1:
         return topic  # no properties
@@ -294,24 +294,22 @@ def _resolve(view: PacketView, topic: bytes, aliases: dict[int, bytes]) -> bytes
     return aliases.get(properties.topic_alias, b"")
 
 
-def _connect(view: PacketView, state: _Connection) -> None:
+def _connect(view: PacketView, state: _Connection, body: bytes = b"") -> None:
+    """Take note of who the client is; `body` is what follows on the piece that `view` is."""
     packet = view.decoded
-    if not isinstance(packet, p.Connect):
-        state.version = view.version = _claimed_version(view.data)
-        return
-    state.version = view.version = packet.version
-    state.client_id = view.client_id = packet.client_id
-    if is_payload(packet.client_id):
-        state.payload = view.payload = packet.client_id
+    if isinstance(packet, p.Connect):
+        found: tuple[Version, str] | None = packet.version, packet.client_id
+    else:
+        found = peek_connect(view.data[body_offset(view.data) :] + body)
+    if found is not None:
+        _introduce(view, state, *found)
 
 
-def _claimed_version(data: bytes) -> Version | None:
-    """Return the version that a malformed CONNECT names, so that what follows can be read."""
-    start = _body_offset(data)
-    for version, name in PROTOCOL_NAMES.items():
-        if data[start:].startswith(wire.text(name) + bytes((version,))):
-            return version
-    return None
+def _introduce(view: PacketView, state: _Connection, version: Version, client_id: str) -> None:
+    state.version = view.version = version
+    state.client_id = view.client_id = client_id
+    if is_payload(client_id):
+        state.payload = view.payload = client_id
 
 
 def _connack(view: PacketView, state: _Connection) -> None:
@@ -329,6 +327,9 @@ def _continue(view: PacketView, state: _Connection, direction: int) -> None:
         return
     if first.type == "publish" and first.qos is None:
         _late_topic(first, view, state, direction)
+    elif first.type == "connect" and state.version is None:
+        _connect(first, state, view.data)
+        view.version, view.client_id = first.version, first.client_id
     view.type, view.topic, view.payload = first.type, first.topic, first.payload
     view.qos, view.dup, view.retain = first.qos, first.dup, first.retain
     view.packet_id = first.packet_id
@@ -353,18 +354,8 @@ def _late_topic(first: PacketView, view: PacketView, state: _Connection, directi
         _whose(first, state, direction)
 
 
-def _body_offset(data: bytes) -> int:
-    """Return where the variable header begins."""
-    pos = 1
-    while pos < len(data) and pos < 5:
-        pos += 1
-        if data[pos - 1] < 128:
-            break
-    return pos
-
-
 def _declared_size(data: bytes) -> int:
-    end = _body_offset(data)
+    end = body_offset(data)
     length = 0
     for shift, byte in enumerate(data[1:end]):
         length |= (byte & 127) << 7 * shift

@@ -303,6 +303,8 @@ class Conversation:
         ruling, side.oversize = side.oversize, None
         if ruling is None:
             return
+        if side is self._up and side.head[0] >> 4 == _CONNECT:
+            self.judge.passed_connect(side.head[1:])
         if side is self._up and ruling.ends and not ends:
             ruling = self.judge.oversize_ends(ruling, side.head)
         if ruling.answer:

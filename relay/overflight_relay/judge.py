@@ -18,6 +18,8 @@ from overflight_contract.mqtt import (
     decode,
     encode,
 )
+from overflight_contract.mqtt.connect_packet import peek_connect
+from overflight_contract.mqtt.framing import body_offset
 from overflight_contract.mqtt.state import Sender
 from overflight_contract.session import Verdict
 from overflight_relay.answers import PROTOCOL, Answer, answer, answer_down, farewell
@@ -65,6 +67,8 @@ class Judge:
         try:
             packet = decode(data, known.version, from_client=True)
         except RemoteProtocolError as error:
+            if data[0] >> 4 == PacketType.CONNECT:
+                self.passed_connect(data[body_offset(data) :])
             return self._malformed(error)
         refusal = self._breach(packet, Sender.CLIENT)
         if refusal is None and isinstance(packet, Connect):
@@ -99,6 +103,18 @@ class Judge:
     def malformed(self, error: RemoteProtocolError) -> Ruling:
         """Judge bytes that are no MQTT."""
         return self._malformed(error)
+
+    def passed_connect(self, body: bytes) -> None:
+        """Take note of what the start of a CONNECT claims that could not be looked into.
+
+        To observe only: else it does not pass. A broker may be more lenient, and what follows is
+        to be understood.
+        """
+        if self.enforce or self.known.version is not None:
+            return
+        found = peek_connect(body)
+        if found is not None:
+            self.known.claimed(*found)
 
     def oversize(self, header: Oversize, *, upward: bool) -> Ruling:
         """Judge a packet above the size limit by its fixed header."""

@@ -123,6 +123,12 @@ class Known:
         self.username = connect.username
         self.credential = self._credential(connect)
 
+    def claimed(self, version: Version, client_id: str) -> None:
+        """Take note of a CONNECT that passed though it could not be looked into."""
+        self.version, self.phase = version, Phase.CONNECTING
+        self.client_id = client_id
+        self.payload = client_id if is_payload(client_id) else None
+
     def _credential(self, connect: Connect) -> str:
         """Say how user name and password fit the configuration: none, matched or unknown."""
         if connect.username is None and connect.password is None:

@@ -198,6 +198,21 @@ def test_the_payload_is_that_of_the_topic(see):
     assert see(Publish(topic="overflight/1/HAB-03/position", payload=POSITION)).payload == "HAB-03"
 
 
+@pytest.mark.parametrize("version", [V4, V5])
+def test_a_connect_in_pieces_or_malformed_says_who_it_is(see, version):
+    packet = Connect(client_id="HAB-09", username="u", password=b"x" * 400, version=version)
+    whole = encode(packet, version)
+    see(whole[:3], part=FIRST)
+    piece = see(whole[3:200], part=MIDDLE)
+    assert (piece.version, piece.client_id, piece.payload) == (version, "HAB-09", "HAB-09")
+    see(whole[200:], part=LAST)
+    assert see(b"\xc0\0").client_id == "HAB-09"
+    spoilt = whole.replace(b"\x00\x01u", b"\x00\x01\x01")
+    view = see(spoilt, connection=2)
+    assert (view.version, view.client_id) == (version, "HAB-09")
+    assert "U+0001" in view.malformed
+
+
 def test_the_topic_of_an_oversize_packet_is_in_the_piece_behind_its_header(see):
     see(connect())
     topic = "overflight/1/HAB-02/position"

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from overflight_contract.mqtt import Framer, RemoteProtocolError, Rule, Version, decode
 from overflight_contract.mqtt.begun import check_begun
+from overflight_contract.mqtt.connect_packet import peek_connect
+from overflight_contract.mqtt.framing import body_offset
 
 ALL, OLD, FIVE, NONE = (3, 4, 5), (3, 4), (5,), (None,)
 
@@ -77,3 +79,28 @@ def test_no_start_of_a_good_packet_is_refused(data, version):
         return  # a second CONNECT is out of place, not malformed
     for cut in range(1, len(packet)):
         check_begun(packet[:cut], version)
+
+
+@pytest.mark.parametrize(
+    ("hexed", "expected"),
+    [
+        ("", None),
+        ("0004 4d515454", None),
+        ("0004 4d515454 06", None),
+        ("0004 4d515454 04", (Version.V311, "")),
+        ("0004 4d515454 04 02 003c 0003 6162", (Version.V311, "")),
+        ("0004 4d515454 04 02 003c 0003 616263 ff", (Version.V311, "abc")),
+        ("0004 4d515454 05 02 003c 03 210001 0001 61", (Version.V5, "a")),
+        ("0004 4d515454 05 02 003c 7f 0001 61", (Version.V5, "")),
+        ("0006 4d5149736470 03 ff 0000 0002 ff01", (Version.V31, "\\xff\x01")),
+    ],
+)
+def test_what_the_start_of_a_connect_claims(hexed, expected):
+    assert peek_connect(bytes.fromhex(hexed)) == expected
+
+
+@pytest.mark.parametrize(
+    ("hexed", "offset"), [("30", 1), ("3000", 2), ("30ff", 2), ("308001", 3), ("30ffffff7f00", 5)]
+)
+def test_where_the_body_begins(hexed, offset):
+    assert body_offset(bytes.fromhex(hexed)) == offset

@@ -238,3 +238,29 @@ def test_a_good_beginning_is_waited_for(wire):
         assert not talk.raw_up(bytes((byte,))).records
         assert talk.conversation.pending == count
     assert talk.raw_up(hello[-1:]).forward == [hello]
+
+
+def hello(client_id, password=b""):
+    """A CONNECT with a control character in its user name, which a broker may take or not."""
+    packet = Connect(client_id=client_id, keep_alive=60, username="u", password=password)
+    return encode(packet, V5).replace(b"\x00\x01u", b"\x00\x01\x01")
+
+
+@pytest.mark.parametrize("password", [b"", b"x" * 65_535], ids=["small", "in pieces"])
+@pytest.mark.parametrize("step", [10**6, 1000, 7])
+def test_what_follows_a_connect_that_was_only_marked_is_understood(wire, password, step):
+    talk = wire(V5, enforce=False)
+    data = hello("HAB-01", password)
+    effects = [talk.raw_up(data[start : start + step]) for start in range(0, len(data), step)]
+    assert b"".join(b"".join(each.forward) for each in effects) == data
+    assert {record[3] for each in effects for record in each.records} == {Verdict.MARKED}
+    assert talk.conversation.client_id == "HAB-01"
+    assert talk.down(ConnAck()).records[0][3] is Verdict.OK
+    assert talk.up(subscribe()).records[0][3] is Verdict.OK
+
+
+def test_a_connect_that_was_refused_is_not_taken_note_of(wire):
+    talk = wire(V5)
+    effects = talk.raw_up(hello("HAB-01"))
+    assert effects.ends
+    assert talk.known.version is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from overflight_contract.mqtt.errors import RemoteProtocolError
 from overflight_contract.mqtt.packets import Connect, Will
 from overflight_contract.mqtt.properties import WILL, Properties, read_properties
 from overflight_contract.mqtt.rules import Rule
@@ -48,6 +49,28 @@ def read_connect(reader: Reader) -> Connect:
         protocol_name=name,
         properties=properties,
     )
+
+
+def peek_connect(body: bytes) -> tuple[Version, str] | None:
+    """Return the version and client id that the start of a CONNECT's body claims.
+
+    For one that is malformed further on, or not all there: what follows it can then be read. The
+    client id is empty where it is not there; `None` where no version is.
+    """
+    reader = Reader(body, 0, len(body), None)
+    try:
+        _version(reader)
+    except RemoteProtocolError:
+        return None
+    assert reader.version is not None
+    try:
+        reader.take(3, "connect flags and keep alive")
+        if reader.version is Version.V5:
+            reader.take(reader.varint("property length"), "properties")
+        client_id = reader.binary("client id").decode("utf-8", "backslashreplace")
+    except RemoteProtocolError:
+        client_id = ""
+    return reader.version, client_id
 
 
 def _version(reader: Reader) -> str:

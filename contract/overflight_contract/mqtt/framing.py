@@ -175,6 +175,16 @@ def _long_header(chunk: bytes, pos: int) -> tuple[int, int]:
     return 0, 0
 
 
+def body_offset(packet: bytes) -> int:
+    """Return where the body of a packet begins: behind its remaining length."""
+    pos = 1
+    while pos < len(packet) and pos < 5:
+        pos += 1
+        if packet[pos - 1] < 128:
+            break
+    return pos
+
+
 _PUBLISH_FLAGS: Final = tuple(
     (flags >> 1 & 3, bool(flags & 8), bool(flags & 1)) for flags in range(16)
 )
