@@ -55,22 +55,24 @@ def peek_connect(body: bytes) -> tuple[Version, str] | None:
     """Return the version and client id that the start of a CONNECT's body claims.
 
     For one that is malformed further on, or not all there: what follows it can then be read. The
-    client id is empty where it is not there; `None` where no version is.
+    client id is empty where it is not there; `None` where no version is. The high bit of the
+    version, by which mosquitto's bridges know each other, is passed over.
     """
     reader = Reader(body, 0, len(body), None)
     try:
-        _version(reader)
-    except RemoteProtocolError:
+        name = reader.text("protocol name")
+        level = reader.u8("protocol version") & 0x7F
+        version = next(v for v in Version if level == v and name == PROTOCOL_NAMES[v])
+    except (RemoteProtocolError, StopIteration):
         return None
-    assert reader.version is not None
     try:
         reader.take(3, "connect flags and keep alive")
-        if reader.version is Version.V5:
+        if version is Version.V5:
             reader.take(reader.varint("property length"), "properties")
         client_id = reader.binary("client id").decode("utf-8", "backslashreplace")
     except RemoteProtocolError:
         client_id = ""
-    return reader.version, client_id
+    return version, client_id
 
 
 def _version(reader: Reader) -> str:
