@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import enum
 from collections.abc import Callable, Sequence
 
 import msgspec
 
 from overflight_contract.errors import UnavailableError
 from overflight_contract.session import ConnectionClosed, ConnectionOpened, Direction, Verdict
+from overflight_relay.broker_side import BrokerSide
 from overflight_relay.effects import WHOLE, Record
 from overflight_relay.link.queue import LinkQueue
 from overflight_relay.services import Services
-from overflight_relay.sockets import Side, sender
+from overflight_relay.sockets import Hold, sender
 from overflight_relay.talk import Talk
 from overflight_relay.tap import CaptureError
 from overflight_relay.upstream import Upstreams
 from overflight_relay.usage import Usage
-
-
-class Hold(enum.IntFlag):
-    """Why a side is not read from."""
-
-    CONNECTING = 1
-    FULL = 2
-    LINK = 4
-
 
 LINGER_S = 30.0
 """How long a side may take to accept its last bytes after the other has gone."""
@@ -117,8 +108,7 @@ class Crossing:
             return
         now_ns = self._tap.now_ns()
         if self.talk.passes_up(data):
-            record = (now_ns, self.info.connection, Direction.UP, Verdict.OK, "", data, WHOLE)
-            if self._forward([record], (data,), self._up):
+            if self._forward_one(data, now_ns, Direction.UP, self._up):
                 self.usage.up.one_message(len(data))
                 self._lookout.expect()
             return
@@ -141,8 +131,7 @@ class Crossing:
             return
         now_ns = self._tap.now_ns()
         if self.talk.passes_down(data):
-            record = (now_ns, self.info.connection, Direction.DOWN, Verdict.OK, "", data, WHOLE)
-            if self._forward([record], (data,), self._down):
+            if self._forward_one(data, now_ns, Direction.DOWN, self._down):
                 self.usage.down.one_packet(len(data))
                 self._lookout.answered()
             return
@@ -173,6 +162,22 @@ class Crossing:
         self._tap.tell(records)
         if faults:
             self._faults("up" if queue is self._up else "down", faults)
+        return True
+
+    def _forward_one(
+        self, data: bytes, now_ns: int, direction: Direction, queue: LinkQueue
+    ) -> bool:
+        """Do the same for one packet that passes, with as little as can be before it is sent."""
+        connection = self.info.connection
+        try:
+            self._tap.record_one(data, now_ns, connection, direction)
+        except CaptureError as error:
+            self._services.fail(error)
+            return False
+        faults = queue.push((data,))
+        self._tap.tell([(now_ns, connection, direction, Verdict.OK, "", data, WHOLE)])
+        if faults:
+            self._faults(direction.name.lower(), faults)
         return True
 
     def _faults(self, direction: str, faults: Sequence[str]) -> None:
@@ -362,30 +367,3 @@ def _read(transport: asyncio.Transport | None, before: Hold, after: Hold) -> Non
 
 def _why(who: str, error: Exception | None) -> str:
     return f"{who} closed" if error is None else f"{who} lost: {error}"
-
-
-class BrokerSide(Side):
-    """The broker's leg of a crossing."""
-
-    __slots__ = ("_crossing", "received")
-
-    def __init__(self, crossing: Crossing) -> None:
-        self._crossing = crossing
-        self.received = crossing.broker_received
-
-    def opened(self, transport: asyncio.Transport) -> None:
-        """Report."""
-        self._crossing.broker_opened(transport)
-
-    def half_closed(self) -> bool:
-        """Close: brokers say nothing more, and hear nothing more."""
-        self._crossing.end("broker", "broker closed")
-        return False
-
-    def lost(self, error: Exception | None) -> None:
-        """Report."""
-        self._crossing.broker_lost(error)
-
-    def full(self, is_full: bool) -> None:
-        """Slow the client down."""
-        self._crossing.hold_client(Hold.FULL, is_full)

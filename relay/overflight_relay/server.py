@@ -14,7 +14,7 @@ from overflight_contract.commandline import HostPort
 from overflight_contract.errors import UnavailableError
 from overflight_contract.session import ConnectionOpened, Direction, Note
 from overflight_relay.conversation import Conversation
-from overflight_relay.crossing import LINGER_S, Crossing, Hold
+from overflight_relay.crossing import LINGER_S, Crossing
 from overflight_relay.guard import Guard, Limits
 from overflight_relay.judge import Judge
 from overflight_relay.known import Known
@@ -24,7 +24,7 @@ from overflight_relay.listeners import Listener, Tls, TlsFiles, server_context
 from overflight_relay.lookout import Lookout
 from overflight_relay.opaque import SealedConversation
 from overflight_relay.ruleset import RuleSet
-from overflight_relay.sockets import Leg, Side
+from overflight_relay.sockets import Hold, Leg, Side
 from overflight_relay.talk import Talk
 from overflight_relay.tap import CaptureError, Tap
 from overflight_relay.upstream import Upstreams

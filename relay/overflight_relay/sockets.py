@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import os
 from collections.abc import Callable
 from typing import Protocol, cast
 
 MOST_WAITING_BYTES = 1 << 18
 """What may wait to be taken by one side before the other is not read from."""
+
+
+class Hold(enum.IntFlag):
+    """Why a side is not read from."""
+
+    CONNECTING = 1
+    FULL = 2
+    LINK = 4
 
 
 class Side(Protocol):

@@ -6,7 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from overflight_contract.session import ConnectionClosed, ConnectionOpened, Note, SessionWriter
+from overflight_contract.session import (
+    ConnectionClosed,
+    ConnectionOpened,
+    Direction,
+    Note,
+    SessionWriter,
+)
 from overflight_relay.effects import PlainRun, Record
 
 Event = ConnectionOpened | ConnectionClosed | Note
@@ -53,6 +59,14 @@ class Tap:
                     self._writer.write_run(run.packets, run.at_ns, run.connection, run.direction)
                 else:
                     self._writer.write_packets(records)
+            except OSError as error:
+                raise _capture_error(error) from error
+
+    def record_one(self, data: bytes, at_ns: int, connection: int, direction: Direction) -> None:
+        """Write one whole packet that passes. Raises `CaptureError`."""
+        if self._writer is not None:
+            try:
+                self._writer.write_packet(data, at_ns, connection, direction)
             except OSError as error:
                 raise _capture_error(error) from error
 

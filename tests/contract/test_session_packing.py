@@ -18,7 +18,13 @@ from overflight_contract.session import (
     Verdict,
 )
 from overflight_contract.session.mcap import McapError, record
-from overflight_contract.session.packing import moved, pack_items, pack_packets, pack_run
+from overflight_contract.session.packing import (
+    moved,
+    pack_items,
+    pack_packet,
+    pack_packets,
+    pack_run,
+)
 from overflight_contract.session.unpacking import AT_ONCE, unpack, unpack_all
 
 T0 = 1_675_252_800_000_000_000
@@ -130,4 +136,11 @@ def test_a_changed_byte_is_items_or_an_error(data):
 )
 def test_a_run_is_packed_as_its_packets_are(datas, direction, first, at):
     run = pack_run(datas, T0, 7, direction, first, at)
-    assert run == pack_packets([(T0, 7, direction, 0, "", data, 0) for data in datas], first, at)
+    whole = [(T0, 7, direction, 0, "", data, 0) for data in datas]
+    assert run == pack_packets(whole, first, at)
+    alone = pack_packet(datas[0], T0, 7, direction, first, at)
+    assert (
+        alone
+        == pack_packets(whole[:1], first, at)
+        == pack_run(datas[:1], T0, 7, direction, first, at)
+    )

@@ -145,6 +145,9 @@ async def test_a_capture_that_fails_stops_the_relay(broker, relay_on, make_posit
         def write_run(self, packets, at_ns, connection, direction):
             self.write_packets(packets)
 
+        def write_packet(self, data, at_ns, connection, direction):
+            self.write_packets([data])
+
     async with relay_on(broker.url, tap=Tap(FullDisk()), enforce=True) as relay:
         client = await (await Client.to(relay.port)).connect()
         client.send(Publish(topic=TOPIC, payload=make_position(1), qos=1, packet_id=1))

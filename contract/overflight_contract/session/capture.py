@@ -9,7 +9,14 @@ from typing import Final, Self
 from overflight_contract.errors import InputError
 from overflight_contract.session.journal import has_journal
 from overflight_contract.session.model import Item
-from overflight_contract.session.packing import Block, Packet, pack_items, pack_packets, pack_run
+from overflight_contract.session.packing import (
+    Block,
+    Packet,
+    pack_items,
+    pack_packet,
+    pack_packets,
+    pack_run,
+)
 from overflight_contract.session.resume import resume
 from overflight_contract.session.writer import FileWriter
 
@@ -105,6 +112,11 @@ class SessionWriter:
         if packets:
             file = self._file
             self._write(pack_run(packets, at_ns, connection, direction, file.sequence, file.at))
+
+    def write_packet(self, data: bytes, at_ns: int, connection: int, direction: int) -> None:
+        """Write one whole packet that passed: what latency is made of when they come alone."""
+        file = self._file
+        self._write(pack_packet(data, at_ns, connection, direction, file.sequence, file.at))
 
     def tick(self, now_ns: int) -> None:
         """Call about once a second: what is older than that goes into the file and to the disk."""

@@ -110,12 +110,18 @@ def pack_run(
 
 
 def _pack_one(packet: Packet, first: int, at: int) -> Block:
-    """Pack one packet: what latency is made of when they come one at a time."""
+    """Pack one packet without the machinery of batches."""
     at_ns, connection, direction, verdict, reason, data, part = packet
     if verdict or part or reason:
         return _pack_slowly((packet,), first, at)
-    size, channel = len(data), direction + 1
-    low = first & SEQUENCE_MASK
+    return pack_packet(data, at_ns, connection, direction, first, at)
+
+
+def pack_packet(
+    data: bytes, at_ns: int, connection: int, direction: int, first: int, at: int = 0
+) -> Block:
+    """Pack one whole packet that passed."""
+    size, channel, low = len(data), direction + 1, first & SEQUENCE_MASK
     head = _PLAIN.pack(5, size + PACKET_CONTENT, channel, low, at_ns, at_ns, connection, size)
     index = [(channel, _PAIR.pack(at_ns, at))]
     return Block(head + data, at, 1, at_ns, at_ns, index, connection)
