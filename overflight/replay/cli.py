@@ -23,6 +23,7 @@ from overflight.replay.report import Report
 from overflight.replay.rewriting import Rewriter
 from overflight.replay.serving import conclude, serve
 from overflight.replay.timeline import Selection, Timeline
+from overflight.session.views import check_span
 from overflight_contract.commandline import (
     Exit,
     HelpFormatter,
@@ -241,9 +242,12 @@ async def _play(
 
 def _timeline(args: argparse.Namespace, session: SessionReader, path: Path) -> Timeline:
     only = None if args.only is None else compile_filter(args.only)
+    from_ns = read.moment_ns(vars(args)["from"], session)
+    until_ns = read.moment_ns(args.until, session)
+    check_span(from_ns, until_ns, session)
     selection = Selection(
-        from_ns=read.moment_ns(vars(args)["from"], session),
-        until_ns=read.moment_ns(args.until, session),
+        from_ns=from_ns,
+        until_ns=until_ns,
         only=only,
         gap_ns=None if args.gap is None else int(args.gap * read.NS),
         count=args.count,

@@ -48,7 +48,7 @@ def _done(args: argparse.Namespace, output: Path, count: int, damage: list[str])
         fields = {"output": str(output), "items": count, "damage": damage}
         sys.stdout.write(msgspec.json.encode(fields).decode() + "\n")
     else:
-        print(f"{output}: {count:,} items")
+        print(f"{output}: {count:,} item{'' if count == 1 else 's'}")
     for text in damage:
         print(f"overflight: {text}", file=sys.stderr)
     return Exit.FAILED if damage else Exit.OK
@@ -158,6 +158,9 @@ def _redact(args: argparse.Namespace) -> int:
             metadata["simulated"] = session.metadata["simulated"]
         items = redaction.items(session)
         count = write_session(items, output, metadata=metadata, force=args.force)
+        for old, _ in args.rename:
+            if old not in redaction.renamed:
+                print(f"overflight: nothing in {args.file} has the name {old}", file=sys.stderr)
         return _done(args, output, count, list(session.damage))
 
 

@@ -144,7 +144,8 @@ def _first_difference(left: array[int], right: array[int]) -> int | None:
 def comparison_text(left: str, right: str, found: Comparison) -> str:
     """Return a comparison for a person."""
     counts = f"{left}: {found.packets_left:,} packets; {right}: {found.packets_right:,} packets"
-    lines = [f"{counts}; {found.streams} streams in both"]
+    streams = "1 stream" if found.streams == 1 else f"{found.streams} streams"
+    lines = [f"{counts}; {streams} in both"]
     for name, keys in ((left, found.streams_left_only), (right, found.streams_right_only)):
         lines += [
             f"only in {name}: {client or '(no client id)'}, connection {number}, {direction}"

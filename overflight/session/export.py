@@ -15,6 +15,7 @@ from overflight_contract.errors import InputError
 from overflight_contract.formats import FORMATS as TRACK_FORMATS
 from overflight_contract.formats import Format, TrackPoint
 from overflight_contract.session import SessionReader
+from overflight_contract.session.rewrite import naming
 
 
 class Write(Protocol):
@@ -49,6 +50,7 @@ _PACKETS: Final = (
     Export("zeek", "logs as Zeek's MQTT analyser has them", (".log",), "lines", zeek.write),
 )
 _RENAMED: Final = {"csv": "track-csv", "jsonl": "track-jsonl"}
+_BINARY: Final = ("pcapng", "foxglove", "packets-parquet", "parquet")
 ALIASES: Final = {"mcap": "foxglove", "pcap": "pcapng"}
 
 
@@ -80,6 +82,8 @@ def export(
     chosen = _choose(name, output, exports(simulated=simulated))
     if output is not None and chosen.name == "zeek" and (output.is_dir() or not output.suffix):
         return chosen, zeek.write_folder(session, selection, output)
+    if output is None and chosen.name in _BINARY and sys.stdout.isatty():
+        raise InputError(f"{chosen.name} is nothing to read on a terminal; -o FILE writes it")
     with _destination(output) as out:
         return chosen, chosen.write(session, selection, out)
 
@@ -95,7 +99,11 @@ def _choose(name: str | None, output: Path | None, known: dict[str, Export]) -> 
     for candidate in known.values():
         if output.suffix.lower() in candidate.suffixes:
             return candidate
-    raise InputError(f"the suffix of {output} tells no format; say which: --format FORMAT")
+    suffixes = ", ".join(suffix for candidate in known.values() for suffix in candidate.suffixes)
+    raise InputError(
+        f"the suffix of {output} tells no format; it may be {suffixes}; "
+        "'overflight session export' takes others by --format"
+    )
 
 
 @contextlib.contextmanager
@@ -106,11 +114,13 @@ def _destination(output: Path | None) -> Iterator[BinaryIO]:
         return
     new = output.with_name(f".{output.name}.part")
     try:
-        with new.open("wb") as file:
-            yield file
-        new.replace(output)
+        with naming(output):
+            with new.open("wb") as file:
+                yield file
+            new.replace(output)
     except BaseException:
-        new.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            new.unlink()
         raise
 
 

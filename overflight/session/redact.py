@@ -31,6 +31,8 @@ class Redaction:
         """Round places to `decimals` of a degree (None: as they are); replace payloads' names."""
         self._decimals = decimals
         self._names = dict(names or {})
+        self.renamed: set[str] = set()
+        """Which of `names` were met."""
         self._dissector = Dissector()
         self._addresses: dict[str, str] = {}
         self._opaque: set[int] = set()
@@ -133,11 +135,14 @@ class Redaction:
         )
 
     def _topic(self, topic: str) -> str:
-        return "/".join(self._names.get(level, level) for level in topic.split("/"))
+        levels = topic.split("/")
+        self.renamed.update(level for level in levels if level in self._names)
+        return "/".join(self._names.get(level, level) for level in levels)
 
     def _name(self, name: str) -> str:
         for old, new in self._names.items():
             if name == old or name.startswith((f"{old}-", f"{old}/")):
+                self.renamed.add(old)
                 return new + name[len(old) :]
         return name
 

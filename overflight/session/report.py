@@ -32,6 +32,8 @@ def info_text(found: Mapping[str, Any], reading: Reading | None) -> str:
     if found["notes"] > 20:
         lines.append(("", f"and {found['notes'] - 20:,} notes more (--json --full tells all)"))
     lines += [("damage", text) for text in found["damage"]]
+    if found["damage"]:
+        lines.append(("", f"'overflight session repair {found['session']} OUT' saves what is left"))
     text = "".join(f"{name:<12} {value}\n" for name, value in lines)
     if reading is None:
         return text + "\nOnly the index was read; --full reads every packet.\n"
@@ -40,6 +42,8 @@ def info_text(found: Mapping[str, Any], reading: Reading | None) -> str:
 
 
 def _read_lines(found: Mapping[str, Any], reading: Reading) -> Iterable[tuple[str, str]]:
+    if not found["types"]:
+        return
     yield "over time", bars(reading.per_bin)
     yield "types", _counts(found["types"])
     if found["payloads"]:
@@ -107,7 +111,8 @@ def verify_text(file: str, found: Report) -> str:
     lines = [f"{problem.file}: {problem.kind}: {problem.text}" for problem in found.problems]
     where = f", {found.journal_items:,} of them in the journal" if found.journal_items else ""
     state = "closed" if found.closed else "not closed"
-    verdict = "whole" if not found.problems else f"{len(found.problems)} problems"
+    number = len(found.problems)
+    verdict = ("whole", "1 problem")[number] if number < 2 else f"{number:,} problems"
     lines.append(
         f"{file}: {verdict}; {found.items:,} items{where}, {found.chunks:,} chunks, "
         f"{found.files} file{'s' * (found.files > 1)}, {state}"

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from overflight_contract.commandline import duration_s, utc_time
 from overflight_contract.dissect import Dissector, PacketView
+from overflight_contract.errors import InputError
 from overflight_contract.filters import Predicate, compile_filter
 from overflight_contract.session import (
     ConnectionClosed,
@@ -19,7 +20,7 @@ from overflight_contract.session import (
     SessionReader,
     open_session,
 )
-from overflight_contract.times import to_ns
+from overflight_contract.times import iso, to_ns
 
 
 class Selection(NamedTuple):
@@ -74,17 +75,26 @@ def add_options(parser: argparse.ArgumentParser, *, verb: str) -> None:
 def selection_of(args: argparse.Namespace, session: SessionReader) -> Selection:
     """Return what the options of `add_options` ask for."""
     first = session.start_ns or 0
-    return Selection(
-        None if args.start is None else moment_ns(args.start, first),
-        None if args.until is None else moment_ns(args.until, first),
-        None if args.filter is None else compile_filter(args.filter),
-    )
+    start_ns = None if args.start is None else moment_ns(args.start, first)
+    end_ns = None if args.until is None else moment_ns(args.until, first)
+    check_span(start_ns, end_ns, session)
+    return Selection(start_ns, end_ns, None if args.filter is None else compile_filter(args.filter))
+
+
+def check_span(start_ns: int | None, end_ns: int | None, session: SessionReader) -> None:
+    """Raise `InputError` where nothing of the session can be in [start_ns, end_ns)."""
+    if start_ns is not None and end_ns is not None and start_ns >= end_ns:
+        raise InputError("--from is not before --until: nothing is between them")
+    first, last = session.start_ns, session.end_ns
+    if first is None or last is None:
+        return
+    if (start_ns is not None and start_ns > last) or (end_ns is not None and end_ns <= first):
+        whole = f"{session.path} goes from {iso(first)} to {iso(last)}"
+        raise InputError(f"nothing was recorded then: {whole} ({(last - first) / 1e9:,.0f} s)")
 
 
 def moment_ns(text: str, first_ns: int) -> int:
     """Parse a time, or a duration from `first_ns`; raises `InputError`."""
-    from overflight_contract.errors import InputError
-
     try:
         return first_ns + int(duration_s(text) * 1e9)
     except argparse.ArgumentTypeError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import json
 
 import pytest
@@ -18,6 +19,7 @@ from overflight_contract.session import (
     SessionPacket,
     SessionWriter,
     Verdict,
+    journal,
     open_session,
 )
 from overflight_contract.session.verify import verify_session
@@ -185,3 +187,78 @@ def test_diff_names_the_first_difference(tmp_path, capsys):
     assert first["right"] is None
     assert run("diff", one, made(tmp_path / "c.mcap", payload="HAB-02")) == 1
     assert "only in" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--from", "10m"), "nothing was recorded then"),
+        (("--until", "0s"), "nothing was recorded then"),
+        (("--from", "20s", "--until", "10s"), "--from is not before --until"),
+        (("--from", "tomorrow"), "neither a time nor a duration"),
+    ],
+)
+def test_a_time_of_which_nothing_was_recorded_is_no_success(tmp_path, capsys, words, said):
+    path, out = made(tmp_path / "a.mcap"), tmp_path / "b.mcap"
+    assert main(["session", "cut", str(path), str(out), *words]) == 2
+    assert said in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_name_to_replace_that_is_nowhere_is_told(tmp_path, capsys):
+    path, out = made(tmp_path / "a.mcap"), tmp_path / "b.mcap"
+    words = ["session", "redact", str(path), str(out), "--rename"]
+    assert main([*words, "HAB-99=DEMO-1"]) == 0
+    assert "has the name HAB-99" in capsys.readouterr().err
+    assert main([*words, "HAB-01=DEMO-1", "--force"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("session", "convert", "a.mcap", "out/b.mcap"),
+        ("session", "convert", "a.mcap", "out/b.jsonl"),
+        ("session", "export", "a.mcap", "-o", "out/b.kml"),
+    ],
+)
+def test_what_cannot_be_written_is_named_and_nothing_is_left(tmp_path, capsys, monkeypatch, words):
+    made(tmp_path / "a.mcap")
+    (tmp_path / "out").write_text("a file where a folder should be")
+    monkeypatch.chdir(tmp_path)
+    assert main(list(words)) == 4
+    told = capsys.readouterr().err
+    assert told == f"overflight: can't write {words[-1]}: Not a directory\n"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.mcap", "out"]
+
+
+def test_a_full_disk_is_named_and_nothing_is_left(tmp_path, capsys, monkeypatch):
+    path, out = made(tmp_path / "a.mcap"), tmp_path / "out" / "b.mcap"
+
+    def full(fd, first, count, records):
+        raise OSError(errno.ENOSPC, "no space left for the journal")
+
+    monkeypatch.setattr(journal, "append", full)
+    assert main(["session", "convert", str(path), str(out)]) == 4
+    told = capsys.readouterr().err
+    assert told == f"overflight: can't write {out}: No space left on device\n"
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_damage_is_named_once_with_what_to_do(tmp_path, capsys):
+    path = made(tmp_path / "a.mcap")
+    damaged = bytearray(path.read_bytes())
+    with open_session(path) as session:
+        damaged[session.files[0].catalogue.entries[0].offset + 200] ^= 255
+    path.write_bytes(damaged)
+    assert main(["session", "info", str(path)]) == 1
+    told = capsys.readouterr().out
+    assert told.count("does not fit its checksum") == 1
+    assert f"'overflight session repair {path} OUT' saves what is left" in told
+
+
+def test_an_empty_file_is_called_so(tmp_path, capsys):
+    path = tmp_path / "a.mcap"
+    path.write_bytes(b"")
+    assert main(["session", "info", str(path)]) == 2
+    assert capsys.readouterr().err == f"overflight: {path} is no session file: it is empty\n"

@@ -130,6 +130,8 @@ class Catalogue:
 
     def _read_prefix(self, size: int) -> int:
         data = os.pread(self._fd, size, 0)
+        if not data:
+            raise McapError("is empty")
         if not data.startswith(mcap.MAGIC):
             raise McapError("does not begin as an MCAP file does")
         position = len(mcap.MAGIC)

@@ -101,7 +101,7 @@ class SessionFile:
                     following = self._follow(items, following, strict)
                     yield items
             except McapError as error:
-                self.damage.append(f"{self.path.name}: {error}")
+                self._damaged(str(error))
         for run in self.tail.runs:
             if strict and run.first_sequence > following:
                 self._miss(following, run.first_sequence)
@@ -123,9 +123,13 @@ class SessionFile:
         return following + len(items)
 
     def _miss(self, following: int, first: int) -> None:
-        self.damage.append(
-            f"{self.path.name}: {first - following} items are missing from number {following} on"
-        )
+        self._damaged(f"{first - following} items are missing from number {following} on")
+
+    def _damaged(self, text: str) -> None:
+        """Name damage, once however often the file is read."""
+        named = f"{self.path.name}: {text}"
+        if named not in self.damage:
+            self.damage.append(named)
 
 
 class SessionReader:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from overflight_contract.errors import InputError
+from overflight_contract.errors import InputError, UnavailableError
 from overflight_contract.session import Item, SessionWriter
 
 _ITEMS_AT_ONCE: Final = 1000
@@ -27,15 +29,33 @@ def write_session(
         raise InputError(f"{output} is there already; --force writes it anew")
     part = output.with_name(f".{output.stem}.part")
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
     try:
-        count = 0
-        source = iter(items)
-        with SessionWriter(part / output.name, metadata=metadata) as writer:
-            while block := list(islice(source, _ITEMS_AT_ONCE)):
-                writer.write(block)
-                count += len(block)
-        (part / output.name).replace(output)
+        with naming(output):
+            part.mkdir(parents=True)
+            count = _write(items, part / output.name, metadata)
+            (part / output.name).replace(output)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return count
+
+
+def _write(items: Iterable[Item], path: Path, metadata: Mapping[str, str]) -> int:
+    count, source = 0, iter(items)
+    with SessionWriter(path, metadata=metadata) as writer:
+        while block := list(islice(source, _ITEMS_AT_ONCE)):
+            writer.write(block)
+            count += len(block)
+    return count
+
+
+@contextlib.contextmanager
+def naming(output: Path) -> Iterator[None]:
+    """Name the file that can't be written, with why, in place of the temporary one beside it.
+
+    Raises `UnavailableError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise UnavailableError(f"can't write {output}: {why}") from error
