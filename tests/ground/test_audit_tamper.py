@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from overflight.leaks import scene as scenes
 from overflight_contract import messages as m
@@ -95,14 +96,34 @@ def test_one_byte_in_one_ledger_is_named(clean, tmp_path, change, seq, at, flip)
     assert names(report, seq), report.findings
 
 
-@pytest.mark.parametrize("column", ["lat_deg", "held_from", "measured_at_ns"])
-def test_a_decoded_column_of_the_store_is_checked_too(copy: scenes.Scene, column: str) -> None:
+COLUMNS = [
+    *((3, f"{name} = {name} + 1") for name in (
+        "seq", "held_from", "measured_at_ns", "lat_deg", "lon_deg", "alt_msl_m", "alt_hae_m",
+        "sats", "hdop",
+    )),
+    *((4, f"{name} = {name} + 1") for name in (
+        "track_deg", "speed_mps", "climb_mps", "cross_track_m", "waypoint", "waypoint_distance_m",
+        "waypoint_bearing_deg",
+    )),
+    (3, "fix = '2d'"), (4, "phase = 'ascent'"), (3, "kind = 'navigation'"),
+    (3, "topic = topic || '/x'"), (3, "payload = 'HAB-02'"),
+    (3, "flight = '20230128T060000Z-7f3b'"), (3, "track_deg = 1"),
+    (4, "waypoint_distance_m = NULL"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("seq", "change"), COLUMNS, ids=[change for _, change in COLUMNS])
+def test_every_column_of_the_store_is_checked_too(
+    copy: scenes.Scene, seq: int, change: str
+) -> None:
+    if change.startswith("seq"):
+        change = "seq = 77"
     with sqlite3.connect(copy.store) as db:
-        db.execute(f"UPDATE messages SET {column} = {column} + 1 WHERE seq = 3")
+        db.execute(f"UPDATE messages SET {change} WHERE seq = {seq}")
     db.close()
     report = audit(copy)
     assert report.verdict is Verdict.UNTOLD
-    assert names(report, 3)
+    assert names(report, seq)
 
 
 @pytest.mark.parametrize(
@@ -139,6 +160,63 @@ def test_a_forged_message_in_the_store_is_named(copy: scenes.Scene) -> None:
     report = audit(copy)
     assert any(f.kind == "forged" and f.seq == 999 for f in report.findings)
     assert report.verdict is Verdict.UNTOLD
+
+
+@pytest.mark.parametrize("record", [True, False])
+def test_a_session_cut_off_between_two_chunks_is_named(copy: scenes.Scene, record: bool) -> None:
+    copy.session.unlink()
+    writer = SessionWriter(copy.session, background=False, chunk_bytes=1024)
+    for item in copy.items:
+        writer.write([item])
+    writer.close()
+    data = copy.session.read_bytes()
+    offset, ends = 8, []
+    while offset < len(data) - 8:
+        length = int.from_bytes(data[offset + 1 : offset + 9], "little")
+        ends += [offset] if data[offset] == 6 else []
+        offset += 9 + length
+    assert len(ends) > 3
+    copy.session.write_bytes(data[: ends[-2]])
+    if not record:
+        copy.record.unlink()
+    report = audit(copy)
+    assert report.verdict is Verdict.UNTOLD
+    assert any("was not closed" in f.text for f in report.findings if f.kind == "session-gap")
+
+
+@pytest.mark.parametrize("lines", [0, 1, 2])
+def test_a_manifest_cut_off_is_named(copy: scenes.Scene, lines: int) -> None:
+    manifest = copy.vault / "manifest.jsonl"
+    kept = manifest.read_bytes().splitlines(keepends=True)
+    manifest.write_bytes(b"".join(kept[:lines]))
+    report = audit(copy)
+    assert report.verdict is Verdict.UNTOLD
+    extra = {f.picture for f in report.findings if f.kind == "picture-extra"}
+    assert len(extra) == len(kept) - lines
+
+
+@settings(
+    max_examples=15, deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)  # fmt: skip
+@given(at=st.integers(0, 10_000), flip=st.integers(1, 255))
+def test_one_byte_of_the_manifest_is_named(clean, tmp_path, at: int, flip: int) -> None:
+    scene = copied(clean, tmp_path / "changed")
+    manifest = scene.vault / "manifest.jsonl"
+    data = bytearray(manifest.read_bytes())
+    data[at % len(data)] ^= flip
+    manifest.write_bytes(data)
+    report = audit(scene)
+    assert report.verdict is Verdict.UNTOLD
+    assert {"manifest-damage", "picture-missing", "picture-extra"} & set(report.finding_counts)
+
+
+def test_a_thumbnail_in_place_of_a_picture_is_named(copy: scenes.Scene) -> None:
+    one = next(pictures_of(copy))
+    Image.open(one).resize((16, 16)).save(one, "JPEG")
+    report = audit(copy)
+    assert report.verdict is Verdict.UNTOLD
+    assert any(f.kind == "picture-changed" and one.name in f.text for f in report.findings)
 
 
 def pictures_of(scene: scenes.Scene) -> Iterator[Path]:

@@ -18,6 +18,7 @@ from overflight_ground.audit.report import (
     AuditReport,
     Bound,
     ClassRow,
+    FlightCounts,
     FoundBeginning,
     FoundPicture,
     PictureState,
@@ -171,6 +172,7 @@ class _Messages(TypedDict):
     resent: int
     late: int
     in_all: int
+    by_flight: tuple[FlightCounts, ...]
     quarantined: int
     refused: int
     marked: int
@@ -187,6 +189,7 @@ def _messages(reconciled: Reconciled, read: Reading, traffic: Traffic) -> _Messa
         "resent": reconciled.resent,
         "late": reconciled.late,
         "in_all": reconciled.in_all,
+        "by_flight": tuple(reconciled.by_flight),
         "quarantined": len(read.store.quarantined) if read.store else 0,
         "refused": traffic.refused,
         "marked": traffic.marked,

@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from overflight_contract import record as record_file
 from overflight_contract.errors import ContractError, InputError, UnavailableError
-from overflight_contract.messages import Receipt, decode
+from overflight_contract.messages import Receipt, decode, kind_of
 from overflight_contract.record import RecordDamage, RecordEntry, read_record
 from overflight_contract.session import (
     Direction,
@@ -32,7 +32,7 @@ from overflight_contract.session import (
     open_session,
 )
 from overflight_contract.times import to_ns
-from overflight_contract.topics import Kind
+from overflight_contract.topics import Kind, topic_for
 from overflight_contract.vault import VaultReport, sha256_of, verify_vault
 from overflight_ground.audit.ledgers import Recorded, Stored
 from overflight_ground.audit.report import Input
@@ -158,8 +158,9 @@ def reading_store(url: str) -> Iterator[DatabaseConnection]:
 
 _COLUMNS: Final = (
     "flight", "seq", "held_from", "lat_deg", "lon_deg", "alt_msl_m", "alt_hae_m", "sats", "hdop",
-    "track_deg", "speed_mps", "climb_mps", "cross_track_m",
+    "track_deg", "speed_mps", "climb_mps", "cross_track_m", "fix", "phase",
 )  # fmt: skip
+"""Columns that hold a field of the message under its own name."""
 
 
 def read_store(url: str, flights: set[str] | None) -> tuple[StoreContent, Input]:
@@ -200,13 +201,18 @@ def _disagreement(row: Mapping[str, Any], body: bytes) -> tuple[str, ...]:
         message = decode(Kind(row["kind"]), body)
     except (ContractError, ValueError):
         return ("raw",)
+    if isinstance(message, Receipt):
+        return ("kind",)
     expected = {name: getattr(message, name, None) for name in _COLUMNS}
-    expected["measured_at_ns"] = (
-        None if isinstance(message, Receipt) else to_ns(message.measured_at)
-    )
-    for name in ("fix", "phase"):
-        expected[name] = getattr(message, name, None)
-    return tuple(name for name, value in expected.items() if row[name] != value)
+    waypoint = getattr(message, "waypoint", None)
+    expected |= {
+        "topic": topic_for(row["payload"], kind_of(message)),
+        "measured_at_ns": to_ns(message.measured_at),
+        "waypoint": waypoint and waypoint.number,
+        "waypoint_distance_m": waypoint and waypoint.distance_m,
+        "waypoint_bearing_deg": waypoint and waypoint.bearing_deg,
+    }
+    return tuple(name for name, value in expected.items() if name in row and row[name] != value)
 
 
 def payloads_of(url: str, flights: set[str]) -> set[str]:
@@ -308,8 +314,19 @@ def open_sessions(paths: Sequence[Path]) -> list[SessionContent]:
             for note in content.notes
             if note.kind == "gap"
         ]
+        content.gaps += [Gap(None, None, what, number) for what in _cut_off(reader)]
         opened.append(content)
     return opened
+
+
+def _cut_off(reader: SessionReader) -> Iterator[str]:
+    """Name files whose end nothing vouches for: not closed, and without the journal."""
+    for file in reader.files:
+        if not file.closed and not file.tail.headers:
+            yield (
+                f"{file.path.name} was not closed and its journal is not beside it: "
+                "packets may be missing at its end"
+            )
 
 
 def _gap_text(note: Note) -> str:

@@ -6,11 +6,13 @@ is ``None``; nothing is said then that needs it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from overflight_ground.audit.findings import Evidence, Finding, Weight
+from overflight_ground.audit.report import FlightCounts
 
 Key = tuple[str, int]
 """(flight, seq)"""
@@ -80,6 +82,7 @@ class Reconciled:
     resent: int = 0
     late: int = 0
     in_all: int = 0
+    by_flight: list[FlightCounts] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -99,10 +102,14 @@ def reconcile(ledgers: Ledgers) -> Reconciled:
     result.findings += record_clashes + crossed_clashes
     given = [ledgers.record is not None, ledgers.crossed is not None, ledgers.stored is not None]
     refused = {(m.flight, m.seq) for m in ledgers.refused}
-    for key in sorted({*record, *crossed, *stored}):
-        case = Case(key, record.get(key), crossed.get(key), stored.get(key))
-        result.in_all += all(m is not None for m, g in zip(case[1:], given, strict=True) if g)
-        result.findings += _one(case, ledgers, refused=key in refused)
+    cases = [
+        Case(key, record.get(key), crossed.get(key), stored.get(key))
+        for key in sorted({*record, *crossed, *stored})
+    ]
+    for case in cases:
+        result.findings += _one(case, ledgers, refused=case.key in refused)
+    result.by_flight = list(_by_flight(cases, given))
+    result.in_all = sum(flight.in_all for flight in result.by_flight)
     _losses(result, ledgers, record, stored)
     counted = [record, crossed] if ledgers.record or ledgers.crossed else [stored]
     result.findings += _gaps(ledgers, *counted)
@@ -160,6 +167,10 @@ class Case(NamedTuple):
         """Return those that there are."""
         return [m for m in (self.recorded, self.crossed, self.stored) if m is not None]
 
+    def in_all(self, given: Sequence[bool]) -> bool:
+        """Tell whether it is in all ledgers that were given."""
+        return all(m is not None for m, g in zip(self[1:], given, strict=True) if g)
+
     def finding(self, kind: str, weight: Weight, text: str) -> Finding:
         """Name this message in a finding."""
         return Finding(
@@ -169,6 +180,24 @@ class Case(NamedTuple):
             flight=self.key[0],
             seq=self.key[1],
             evidence=tuple(_where(m) for m in self.present()),
+        )
+
+
+def _by_flight(cases: Sequence[Case], given: Sequence[bool]) -> Iterator[FlightCounts]:
+    for flight, group in itertools.groupby(cases, key=lambda case: case.key[0]):
+        members = list(group)
+        names = (m.payload for case in members for m in (case.crossed, case.stored) if m)
+        counts = [
+            sum(case[n] is not None for case in members) if there else None
+            for n, there in enumerate(given, 1)
+        ]
+        yield FlightCounts(
+            payload=next(names, None),
+            flight=flight,
+            sent=counts[0],
+            crossed=counts[1],
+            stored=counts[2],
+            in_all=sum(case.in_all(given) for case in members),
         )
 
 
@@ -184,6 +213,9 @@ def _one(case: Case, ledgers: Ledgers, *, refused: bool) -> Iterator[Finding]:
         yield from _not_stored(case, ledgers, refused=refused)
     if len({(m.kind, m.body) for m in case.present()}) > 1:
         yield _altered(case, ledgers)
+    if case.crossed and case.stored and case.crossed.payload != case.stored.payload:
+        name = case.stored.payload
+        yield case.finding("altered", Weight.DOUBT, f"is in the store in the name of {name}")
     if case.stored is not None and case.stored.disagrees:
         columns = ", ".join(case.stored.disagrees)
         yield case.finding(

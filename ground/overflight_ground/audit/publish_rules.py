@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from overflight_contract import messages
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 _PREFIX: Final = PREFIX.encode()
 _UPWARD: Final = {str(kind): kind for kind in UPWARD}
-_QOS_BITS: Final = math.log2(3)
 
 
 class _Content(NamedTuple):
@@ -129,8 +127,8 @@ def _flags(link: Link, data: bytes, id_field: Field | None, digest: bytes) -> li
     flags = data[0] & 15
     if flags & 1:
         return unexplained(field, "a payload retains nothing")
-    if flags & 6 == 6:
-        return unexplained(field, "QoS 3")
+    if flags >> 1 & 3 != 1:
+        return unexplained(field, f"QoS {flags >> 1 & 3}; messages of the contract have QoS 1")
     repeats = False
     if id_field is not None:
         number = int.from_bytes(data[id_field.start : id_field.end], "big")
@@ -138,7 +136,7 @@ def _flags(link: Link, data: bytes, id_field: Field | None, digest: bytes) -> li
         repeats = sent or link.client.connections > 1
     if flags & 8 and not repeats:
         return unexplained(field, "the DUP flag on what was not sent before")
-    return fixed(field, _QOS_BITS + repeats)
+    return fixed(field, float(repeats))
 
 
 def _message(

@@ -99,6 +99,18 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     beginnings: tuple[FoundBeginning, ...] = ()
 
 
+class FlightCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many messages of one flight each ledger has; None: that ledger was not given."""
+
+    payload: str | None
+    """None where the record alone has it: a record names flights, not payloads."""
+    flight: str
+    sent: int | None
+    crossed: int | None
+    stored: int | None
+    in_all: int
+
+
 class Statistic(msgspec.Struct, frozen=True, kw_only=True):
     """One test. Its p-value says how often chance alone would look so; it is never a verdict."""
 
@@ -208,6 +220,7 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     resent: int
     late: int
     in_all: int
+    by_flight: tuple[FlightCounts, ...]
     quarantined: int
     refused: int
     marked: int

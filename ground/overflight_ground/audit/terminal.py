@@ -110,7 +110,7 @@ def _kept(report: AuditReport) -> str:
         return "kept        no vault was given"
     ratio = (
         f"; 1 byte crossed for {report.bytes_kept / report.bytes_crossed:,.0f} kept"
-        if report.bytes_kept and report.bytes_crossed
+        if (report.bytes_kept or 0) > report.bytes_crossed > 0
         else ""
     )
     found = len(report.search.found) if report.search else 0

@@ -142,9 +142,10 @@ def _search(report: AuditReport) -> str:
     body = (
         f"<p>{search.pictures:,} pictures, {search.picture_bytes:,} bytes, were looked for in "
         f"{search.scanned_bytes:,} bytes of traffic, and unexplained bytes put together, decoded "
-        f"({search.decoded_bytes:,} bytes) in every form of hex, base32, base64 and base85, packed "
-        f"by deflate, gzip, zstd, bzip2 or xz. Any run of {search.smallest_run_bytes} bytes that a "
-        "picture and the traffic share is found; a smaller version of a picture is not.</p>"
+        f"({search.decoded_bytes:,} bytes): as hex, base32, base64, base85 and kin, packed, "
+        "reversed, veiled with a constant, in pieces (docs/audit.md lists the forms). Any run of "
+        f"{search.smallest_run_bytes} bytes that a picture and the traffic share is found; a "
+        "smaller version of a picture is not.</p>"
     )
     if not search.found and not search.beginnings:
         return body + "<p><b>Nothing was found.</b></p>"
@@ -162,7 +163,8 @@ def _ledgers(report: AuditReport) -> str:
         f"{report.resent:,} were sent again, {report.late:,} came late, {report.given_up:,} were "
         f"given up, {report.lost or 0:,} lost.</p>"
     )
-    return body + tables.findings(report)
+    several = tables.counts(report) if len(report.by_flight) > 1 else ""
+    return body + several + tables.findings(report)
 
 
 def _learned(report: AuditReport) -> str:

@@ -49,7 +49,7 @@ th{color:var(--soft);font-weight:600;white-space:nowrap}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
 code,.hex{font-family:ui-monospace,"DejaVu Sans Mono","Liberation Mono",monospace;font-size:.82rem;
 overflow-wrap:anywhere}
-.hex{color:var(--soft)}
+.hex{color:var(--soft)}.t{white-space:nowrap;overflow-wrap:normal}
 .weight{white-space:nowrap;font-weight:600}
 .breaks{color:var(--broken)}.doubt{color:var(--untold)}.note{color:var(--soft)}
 tr:target td{background:color-mix(in srgb,var(--explained) 18%,transparent)}
@@ -57,5 +57,5 @@ details>summary{cursor:pointer;color:var(--soft)}
 .skip{position:absolute;left:-99rem}.skip:focus{left:1rem;top:1rem}
 @media print{:root{--bg:#fff;--panel:#fff;--ink:#000;--soft:#444;--line:#bbb;font-size:11px}
 main{max-width:none;padding:0}h2{break-after:avoid}figure,tr,.numbers a{break-inside:avoid}
-nav,.skip{display:none}details>*{display:block}a{color:inherit;text-decoration:none}}
+nav,.skip{display:none}details::details-content{content-visibility:visible;height:auto}a{color:inherit;text-decoration:none}}
 """

@@ -158,23 +158,46 @@ def attempts(report: AuditReport) -> str:
     return text + table(["packet", "topic", ">bytes", "reason", "where"], rows)
 
 
+def counts(report: AuditReport) -> str:
+    """Messages of each flight in each ledger."""
+    rows = [
+        [
+            escape(flight.payload or ""),
+            f'<code class="t">{escape(flight.flight)}</code>',
+            *(
+                "not given" if count is None else f"{count:,}"
+                for count in (flight.sent, flight.crossed, flight.stored, flight.in_all)
+            ),
+        ]
+        for flight in sorted(report.by_flight, key=lambda f: (f.payload or "", f.flight))[:SHOWN]
+    ]
+    return table(["payload", "flight", ">in the record", ">crossed", ">stored", ">in all"], rows)
+
+
 def flights(report: AuditReport) -> str:
     """What the network saw of each flight, and over which countries."""
     rows = [
         [
             escape(seen.payload),
-            f"<code>{escape(seen.flight)}</code>",
+            f'<code class="t">{escape(seen.flight)}</code>',
             f"{seen.fixes:,}",
-            f"{escape(seen.first_fix_at)}<br>{escape(seen.last_fix_at)}",
+            _span(seen.first_fix_at, seen.last_fix_at),
             "" if seen.track_error_km is None else f"{seen.track_error_km * 1000:,.0f} m",
             "<br>".join(
-                escape(f"{stay.country}, {stay.from_at} to {stay.to_at}") for stay in seen.countries
+                f"{escape(stay.country)} {_span(stay.from_at, stay.to_at)}"
+                for stay in seen.countries
             ),
         ]
         for seen in report.learned.flights[:SHOWN]
     ]
     head = ["payload", "flight", ">fixes", "from, to", ">track known to within", "over"]
     return table(head, rows)
+
+
+def _span(start: str, end: str) -> str:
+    """Write a stretch of time to the minute; the date once where it is one day."""
+    shown = end[11:16] if start[:10] == end[:10] else f"{end[:10]} {end[11:16]}"
+    return f'<span class="t">{escape(f"{start[:10]} {start[11:16]} to {shown} UTC")}</span>'
 
 
 def statistics(report: AuditReport) -> str:
