@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ from overflight_contract.filters import OPERATORS, compile_filter
 from overflight_contract.session import Item, SessionPacket, SessionWriter
 
 DEFAULT_RELAY = "http://127.0.0.1:18830"
+_WIDE = 200
 
 EXAMPLES = (
     "overflight watch                                 a relay on this machine",
@@ -139,6 +141,7 @@ def saved(batches: Iterator[Batch], writer: SessionWriter) -> Iterator[Batch]:
 
 def _show(batches: Iterator[Batch], args: argparse.Namespace) -> int:
     colour = _colour(args.colour)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE
     if not args.json and sys.stdout.isatty():
         print(header(colour=colour))
     for batch in batches:
@@ -149,7 +152,7 @@ def _show(batches: Iterator[Batch], args: argparse.Namespace) -> int:
                 continue
             out.append(line(view, colour=colour))
             if args.hex:
-                out.extend(detail(view))
+                out.extend(detail(view, width=width))
         if batch.missed:
             print(f"missed {batch.missed} packets", file=sys.stderr)
         if batch.note:

@@ -12,7 +12,7 @@ _RESET, _DIM, _RED, _YELLOW, _GREEN, _CYAN, _BOLD = (
     f"\x1b[{code}m" for code in (0, 2, 31, 33, 32, 36, 1)
 )
 _VERDICTS = {"ok": _DIM, "marked": _YELLOW, "refused": _RED + _BOLD}
-_ROW = 16
+_WIDE = 110
 
 
 def line(view: PacketView, *, colour: bool, verdict_first: bool = False) -> str:
@@ -54,16 +54,20 @@ def printable(text: str) -> str:
     )
 
 
-def detail(view: PacketView, *, limit: int = 1024) -> Iterator[str]:
-    """Yield rows of hex and text with the fields beside them; of at most `limit` bytes."""
-    data = view.data[:limit]
-    fields = iter(_fields(view))
-    for start in range(0, max(len(data), 1), _ROW):
-        row = data[start : start + _ROW]
-        text = "".join(chr(byte) if 32 <= byte < 127 else "·" for byte in row)
-        yield f"    {start:04x}  {row.hex(' '):47}  {text:16}  {next(fields, '')}".rstrip()
+def detail(view: PacketView, *, limit: int = 1024, width: int = _WIDE) -> Iterator[str]:
+    """Yield rows of hex and text with the fields beside them; of at most `limit` bytes.
+
+    Where there is little `width`, rows have 8 bytes in place of 16.
+    """
+    data, row = view.data[:limit], 16 if width >= _WIDE else 8
+    fields, hexed = iter(_fields(view)), 3 * row - 1
+    for start in range(0, max(len(data), 1), row):
+        part = data[start : start + row]
+        text = "".join(chr(byte) if 32 <= byte < 127 else "·" for byte in part)
+        beside = next(fields, "")
+        yield f"    {start:04x}  {part.hex(' '):{hexed}}  {text:{row}}  {beside}".rstrip()
     for field in fields:
-        yield f"    {'':71}  {field}"
+        yield f"    {'':{8 + hexed + row}}  {field}"
     if len(view.data) > limit or view.size > len(view.data):
         yield f"    … {view.size - len(data)} more bytes"
 

@@ -13,6 +13,7 @@ from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
+from textual.events import Resize
 from textual.suggester import Suggester
 from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -27,6 +28,8 @@ from overflight_contract.session import SessionPacket, SessionWriter
 
 _FLUSH_S = 0.1
 _EVERYTHING = "all"
+_ROOM_FOR_BOTH = 100
+"""Columns."""
 
 
 class FilterSuggester(Suggester):
@@ -110,6 +113,10 @@ class WatchApp(App[None]):
         self.set_interval(_FLUSH_S, self.flush)
         if self._reads:
             threading.Thread(target=self._read, name="watch", daemon=True).start()
+
+    def on_resize(self, event: Resize) -> None:
+        """Leave the connections out where they would leave the packets no room."""
+        self.query_one("#connections").display = event.size.width >= _ROOM_FOR_BOTH
 
     @property
     def packets(self) -> PacketList:
@@ -219,9 +226,10 @@ class WatchApp(App[None]):
         if view is None:
             self.query_one("#bytes", Static).update("")
             return
-        why = textwrap.wrap(verdict(view), max(40, self.size.width - 4))
+        width = self.size.width - 4
+        why = textwrap.wrap(verdict(view), max(40, width))
         what = line(view, colour=False).removesuffix(verdict(view)).rstrip()
-        rows = [what, *why, "", *detail(view)]
+        rows = [what, *why, "", *detail(view, width=width)]
         self.query_one("#bytes", Static).update(Text("\n".join(rows), no_wrap=True))
 
     def action_focus_filter(self) -> None:

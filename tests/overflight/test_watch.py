@@ -11,6 +11,7 @@ import pytest
 
 from overflight.cli import main
 from overflight.watch import sources
+from overflight.watch.lines import detail
 from overflight.watch.sources import from_file
 from overflight_contract import messages
 from overflight_contract.dissect import Dissector
@@ -123,6 +124,18 @@ def test_hex_beside_fields(session, capsys):
     assert "0000  32 " in text
     assert "topic: pictures" in text
     assert "·····JFIF·[2J" in text.replace("\n", "") or "JFIF" in text
+
+
+def test_hex_and_fields_fit_a_small_terminal():
+    data = encode(Publish(topic="t", payload=b"x" * 40, qos=1, packet_id=9), V5)
+    dissector, hello = Dissector(), encode(Connect(client_id="a"), V5)
+    for each in (hello, data):
+        view = dissector.view(SessionPacket(START, 1, Direction.UP, Verdict.OK, "", each))
+    rows = list(detail(view, width=80))
+    assert max(map(len, rows)) <= 80
+    assert rows[0].split()[:9] == ["0000", *data[:8].hex(" ").split()]
+    assert any(row.endswith("topic: t") for row in rows)
+    assert next(detail(view)).split()[:17] == ["0000", *data[:16].hex(" ").split()]
 
 
 def test_json_lines(session, capsys):
