@@ -30,7 +30,7 @@ _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA cache_size=-65536",
-    "PRAGMA wal_autocheckpoint=10000",
+    "PRAGMA wal_autocheckpoint=20000",
     "PRAGMA temp_store=MEMORY",
 )
 
@@ -168,7 +168,7 @@ class Store:
     def checkpoint(self) -> None:
         """Bring what is in SQLite's log into its file, beside the writer and without stopping it.
 
-        A commit does so by itself, but only once the log has 10,000 pages (40 MB), and takes long
+        A commit does so by itself, but only once the log has 20,000 pages (80 MB), and takes long
         then. Nothing is lost where it fails.
         """
         if not self.sqlite:
