@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from overflight.watch.counts import Counts
@@ -53,17 +53,30 @@ def build(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--tail",
-        type=int,
+        type=at_least(0),
         default=20,
         metavar="N",
         help="of a relay: begin with the last N packets",
     )
-    parser.add_argument("-n", "--number", type=int, metavar="N", help="stop after N packets")
+    parser.add_argument(
+        "-n", "--number", type=at_least(1), metavar="N", help="stop after N packets"
+    )
     parser.add_argument(
         "--colour", choices=("auto", "always", "never"), default="auto", help="colour the lines"
     )
     parser.add_argument("--tui", action="store_true", help="in a full-screen program")
     parser.set_defaults(run=run)
+
+
+def at_least(lowest: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers from `lowest` on, for argparse."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < lowest:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {lowest} on")
+        return int(text)
+
+    return read
 
 
 def run(args: argparse.Namespace) -> int:

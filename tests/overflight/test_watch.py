@@ -192,11 +192,18 @@ def test_errors_point_at_the_place(session, capsys):
         (["flights", "type == publish"], "there is no session flights"),
         (["type = publish"], "did you mean '=='?"),
         (["pyload", "==", "x"], "did you mean 'payload'?"),
+        (["-n", "-3"], "no whole number from 1 on"),
+        (["-n", "0"], "no whole number from 1 on"),
+        (["--tail", "x"], "'x' is no whole number from 0 on"),
         (["--tui", "pyload == x"], "did you mean 'payload'?"),
     ],
 )
 def test_what_a_person_may_get_wrong(words, says, capsys):
-    assert main(["watch", *words]) == 2
+    try:
+        status = main(["watch", *words])
+    except SystemExit as ended:  # from argparse
+        status = ended.code
+    assert status == 2
     assert says in capsys.readouterr().err
 
 
