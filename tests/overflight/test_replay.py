@@ -366,6 +366,8 @@ async def test_an_interrupt_ends_it_in_good_order(broker, flight):
         (["--to", "http://x"], 2, "is no broker"),
         (["--to", "mqtt://127.0.0.1:1", "--only", "type = x"], 2, "means nothing"),
         (["--to", "mqtt://127.0.0.1:1", "--password-file", "/nowhere"], 2, "password file"),
+        (["--to", "mqtt://127.0.0.1:1", "--from", "9h"], 2, "nothing was recorded then"),
+        (["--to", "mqtt://127.0.0.1:1", "--from", "2s", "--until", "1s"], 2, "not before --until"),
     ],
 )
 def test_errors_are_one_sentence(flight, capsys, words, status, says):
