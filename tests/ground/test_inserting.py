@@ -12,7 +12,7 @@ from overflight_ground.store.inserting import (
     NAVIGATION,
     PLACES,
     POSITION,
-    _copy_line,
+    copy_line,
     insert_sqlite,
 )
 from overflight_ground.store.tables import messages
@@ -72,7 +72,7 @@ def test_any_number_of_rows(store, row, count) -> None:
 
 
 def test_a_line_for_postgresql(row) -> None:
-    fields = _copy_line(row(1, hdop=None), 77).removesuffix("\n").split("\t")
+    fields = copy_line(row(1, hdop=None), 77).removesuffix("\n").split("\t")
     named = dict(zip(COLUMNS, fields, strict=True))
     assert (named["seq"], named["kind"], named["retained"], named["dup"]) == (
         "1", "position", "1", "0",
@@ -80,7 +80,7 @@ def test_a_line_for_postgresql(row) -> None:
     assert named["raw"].startswith(r"\\x7b22666c69676874")
     assert (named["suspect"], named["stored_at_ns"], named["hdop"]) == (r"\N", "77", r"\N")
     assert {named[name] for name in NAVIGATION} == {r"\N"}
-    fields = _copy_line(row(2, "past,sats"), 77).removesuffix("\n").split("\t")
+    fields = copy_line(row(2, "past,sats"), 77).removesuffix("\n").split("\t")
     named = dict(zip(COLUMNS, fields, strict=True))
     assert (named["suspect"], named["phase"], named["waypoint"]) == ("past,sats", "float", "3")
     assert {named[name] for name in POSITION} == {r"\N"}

@@ -82,6 +82,8 @@ def sqlite_statement(rows: int) -> str:
 
 
 COPY: Final = f"COPY messages ({', '.join(COLUMNS)}) FROM STDIN"
+PIECE: Final = 100
+"""So many rows are sent at once: the server works on them while the next are written."""
 
 
 def copy_postgres(cursor: Any, rows: Sequence[Row], stored_at_ns: int) -> None:
@@ -90,22 +92,26 @@ def copy_postgres(cursor: Any, rows: Sequence[Row], stored_at_ns: int) -> None:
     Its text format, written here: several times as fast as a call of psycopg for each row.
     """
     with cursor.copy(COPY) as copy:
-        copy.write("".join([_copy_line(row, stored_at_ns) for row in rows]))
+        for start in range(0, len(rows), PIECE):
+            piece = rows[start : start + PIECE]
+            copy.write("".join([copy_line(row, stored_at_ns) for row in piece]))
 
 
 _NONE: Final = r"\N"
-_NO_POSITION: Final = "\t" + "\t".join([_NONE] * len(POSITION))
-_NO_NAVIGATION: Final = "\t" + "\t".join([_NONE] * len(NAVIGATION)) + "\n"
+_START: Final = ["%s"] * (len(HEAD) - 2) + [r"\\x%s", "%s", "%s"]  # …, raw, suspect, stored_at_ns
+_POSITION_LINE: Final = _START + ["%s"] * len(POSITION) + [_NONE] * len(NAVIGATION)
+_NAVIGATION_LINE: Final = _START + [_NONE] * len(POSITION) + ["%s"] * len(NAVIGATION)
+_LINES: Final = {
+    "position": ("\t".join(_POSITION_LINE) + "\n", len(POSITION)),
+    "navigation": ("\t".join(_NAVIGATION_LINE) + "\n", len(NAVIGATION)),
+}
 
 
-def _copy_line(row: Row, stored_at_ns: int) -> str:
+def copy_line(row: Row, stored_at_ns: int) -> str:
     """Write a row in the text format of COPY. No text in it has anything that must be escaped."""
-    *head, raw, suspect = row[: len(HEAD)]
-    position = head[4] == "position"
-    fields = row[len(HEAD) : -1] if position else row[len(HEAD) :]
+    line, count = _LINES[row[4]]
+    fields = row[len(HEAD) : len(HEAD) + count]
     if None in fields:
         fields = tuple([_NONE if value is None else value for value in fields])
-    known = "\t%s" * len(fields) % fields
-    rest = known + _NO_NAVIGATION if position else _NO_POSITION + known + "\n"
-    start = "\t".join(map(str, head))
-    return f"{start}\t\\\\x{raw.hex()}\t{suspect or _NONE}\t{stored_at_ns}{rest}"
+    raw, suspect = row[len(HEAD) - 2 : len(HEAD)]
+    return line % (*row[: len(HEAD) - 2], raw.hex(), suspect or _NONE, stored_at_ns, *fields)
