@@ -168,6 +168,45 @@ def test_archives_never_write_outside(scene, take, tmp_path, name, form) -> None
     assert not Path("/evil.jpg").exists()
 
 
+def test_links_out_of_a_card_are_not_followed(scene, take, tmp_path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_bytes(b"of this machine")
+    one, *_ = sorted(scene.vault.rglob("*.jpg"))
+    for path in (one, scene.record):
+        path.unlink()
+        path.symlink_to(secret)
+    made = take(scene.vault.parent, payload="HAB-01")
+    assert (made.pictures, made.copied, made.record_messages) == (2, 2, 0)
+    assert any("link out of the vault" in text for text in made.damage)
+    copies = [path for path in (tmp_path / "recovered").rglob("*") if path.is_file()]
+    assert all(path.read_bytes() != secret.read_bytes() for path in copies)
+
+
+@pytest.mark.parametrize("form", ["tar", "zip"])
+def test_members_that_can_not_be_written_are_named(scene, take, tmp_path, form) -> None:
+    names = ["clash", "clash/inner.jpg", "n" * 300 + ".jpg"]
+    path = tmp_path / f"odd.{form}"
+    if form == "tar":
+        with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
+            archive.add(scene.vault, arcname="vault")
+            for name in names:
+                member = tarfile.TarInfo(name)
+                member.size = 4
+                archive.addfile(member, io.BytesIO(b"odd!"))
+            member = tarfile.TarInfo("vault/x.jpg")
+            member.pax_headers = {"path": "vault/a\0b.jpg"}
+            archive.addfile(member)
+    else:
+        with zipfile.ZipFile(path, "w") as zipped:
+            for file in scene.vault.rglob("*"):
+                zipped.write(file, f"vault/{file.relative_to(scene.vault)}")
+            for name in names:
+                zipped.writestr(name, b"odd!")
+    made = take(path, payload="HAB-01")
+    assert (made.pictures, made.missing) == (3, ())
+    assert sum("can't be read" in text for text in made.damage) == 2
+
+
 def test_a_cut_off_archive_gives_what_it_has(scene, take, tmp_path) -> None:
     path = tmp_path / "cut.tar"
     with tarfile.open(path, "w") as archive:

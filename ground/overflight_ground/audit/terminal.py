@@ -108,14 +108,11 @@ def _bytes(report: AuditReport) -> str:
 def _kept(report: AuditReport) -> str:
     if report.images_kept is None:
         return "kept        no vault was given"
-    ratio = (
-        f"; 1 byte crossed for {report.bytes_kept / report.bytes_crossed:,.0f} kept"
-        if (report.bytes_kept or 0) > report.bytes_crossed > 0
-        else ""
-    )
+    kept, crossed = report.bytes_kept or 0, report.bytes_crossed
+    ratio = f"; 1 byte crossed for {kept / crossed:,.0f} kept" if kept > crossed > 0 else ""
     found = len(report.search.found) if report.search else 0
     return (
-        f"kept        {report.images_kept:,} pictures, {_size(report.bytes_kept or 0)}{ratio}; "
+        f"kept        {report.images_kept:,} pictures, {_size(kept)}{ratio}; "
         f"{found:,} of them found in the traffic"
     )
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
-from overflight_contract.vault import VaultReport
+from overflight_contract.vault import VaultEntry, VaultReport
 from overflight_ground.audit.inputs import payloads_of
 from overflight_ground.recover.matching import Fix, Match
 from overflight_ground.store import Store, tables
@@ -57,38 +57,39 @@ def save(
     placed = {found.sha256: found for found in matches}
     try:
         with opened.writing() as connection:
-            table = tables.pictures
             for entry in vault.entries:
-                path = paths.get(entry.file)
-                if path is None:
-                    continue
-                found = placed[entry.sha256]
-                key = {
-                    "payload": made.payload,
-                    "flight": flights[entry.sha256],
-                    "sha256": entry.sha256,
-                }
-                values = {
-                    "file": entry.file,
-                    "bytes": entry.bytes,
-                    "taken_at_ns": entry.taken_at_ns,
-                    "lat_deg": found.lat_deg,
-                    "lon_deg": found.lon_deg,
-                    "alt_msl_m": found.alt_m,
-                    "serial": entry.serial,
-                    "match": found.how if not found.reason else f"{found.how}: {found.reason}",
-                    "path_on_disk": str(path.resolve()),
-                }
-                same = [table.c[name] == value for name, value in key.items()]
-                if connection.execute(update(table).where(*same).values(values)).rowcount == 0:
-                    connection.execute(insert(table).values({**key, **values}))
+                if (path := paths.get(entry.file)) is not None:
+                    place = (made.payload, flights[entry.sha256])
+                    _picture(connection, place, entry, placed[entry.sha256], path)
             for flight in sorted(set(flights.values()) or set(made.flights)):
                 _one(connection, made, flight, now_ns)
     finally:
         opened.close()
 
 
-def _one(connection, made: Recovery, flight: str, now_ns: int) -> None:  # type: ignore[no-untyped-def]
+def _picture(
+    connection: Connection, place: tuple[str, str], entry: VaultEntry, found: Match, path: Path
+) -> None:
+    """Write one picture of a (payload, flight)."""
+    table = tables.pictures
+    key = {"payload": place[0], "flight": place[1], "sha256": entry.sha256}
+    values = {
+        "file": entry.file,
+        "bytes": entry.bytes,
+        "taken_at_ns": entry.taken_at_ns,
+        "lat_deg": found.lat_deg,
+        "lon_deg": found.lon_deg,
+        "alt_msl_m": found.alt_m,
+        "serial": entry.serial,
+        "match": found.how if not found.reason else f"{found.how}: {found.reason}",
+        "path_on_disk": str(path.resolve()),
+    }
+    same = [table.c[name] == value for name, value in key.items()]
+    if connection.execute(update(table).where(*same).values(values)).rowcount == 0:
+        connection.execute(insert(table).values({**key, **values}))
+
+
+def _one(connection: Connection, made: Recovery, flight: str, now_ns: int) -> None:
     table = tables.recoveries
     same = (
         table.c.payload == made.payload,

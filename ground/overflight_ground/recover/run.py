@@ -20,7 +20,7 @@ from overflight_contract.topics import Kind
 from overflight_contract.vault import VaultEntry, VaultReport, sha256_of, verify_vault
 from overflight_ground.recover.matching import Fix, Match, Offset, Shot, estimate_offset, match
 from overflight_ground.recover.rows import save, stored_payload, stored_tracks
-from overflight_ground.recover.source import Source, open_source
+from overflight_ground.recover.source import Source, leads_outside, open_source
 
 UNKNOWN_FLIGHT: Final = "unknown"
 
@@ -76,6 +76,11 @@ def recover(inputs: RecoverInputs) -> Recovery:
     """Take a vault in; may be done again and again. Raises `InputError`, `UnavailableError`."""
     with open_source(inputs.source) as source:
         vault = verify_vault(source.vault)
+        links = [
+            e.file for e in vault.entries if leads_outside(vault.folder / e.file, vault.folder)
+        ]
+        source.damage.extend(f"{name} is a link out of the vault: left out" for name in links)
+        absent = {entry.file for entry in vault.missing}.union(links)
         entries, record_damage = _record(source.record)
         tracks = _tracks(entries)
         payload = _payload(inputs, source, set(tracks))
@@ -85,9 +90,9 @@ def recover(inputs: RecoverInputs) -> Recovery:
         offset = _offset(inputs, shots, tracks)
         matches = match(shots, dict(tracks), offset, max_gap_s=inputs.max_gap_s)
         flights = _flights(matches, tracks)
-        copied, there, paths = _copy(inputs.into / payload, source, vault, flights)
+        copied, there, paths = _copy(inputs.into / payload, source, vault, flights, absent)
         made = _describe(inputs, source, vault, payload, tracks, offset, matches,
-                         len(entries), record_damage, copied, there)  # fmt: skip
+                         len(entries), record_damage, copied, there, absent)  # fmt: skip
         save(inputs.store, made, vault, matches, flights, paths, inputs.now_ns)
         return made
 
@@ -164,15 +169,14 @@ def _flights(matches: list[Match], tracks: dict[str, list[Fix]]) -> dict[str, st
 
 
 def _copy(
-    into: Path, source: Source, vault: VaultReport, flights: dict[str, str]
+    into: Path, source: Source, vault: VaultReport, flights: dict[str, str], absent: set[str]
 ) -> tuple[int, int, dict[str, Path]]:
-    """Copy what is whole, by temporary file and rename; what is there already stays."""
-    bad = {entry.file for entry in vault.missing}
+    """Copy what is there, by temporary file and rename; what is there already stays."""
     paths: dict[str, Path] = {}
     copied = there = 0
     try:
         for entry in vault.entries:
-            if entry.file in bad:
+            if entry.file in absent:
                 continue
             folder = into / flights.get(entry.sha256, UNKNOWN_FLIGHT)
             target = folder / "pictures" / f"{entry.sha256}{Path(entry.file).suffix.lower()}"
@@ -185,7 +189,7 @@ def _copy(
             if source.record is not None:
                 _place(source.record, into / flight / FILE_NAME)
             manifest = vault.folder / "manifest.jsonl"
-            if manifest.is_file():
+            if manifest.is_file() and not manifest.is_symlink():
                 _place(manifest, into / flight / manifest.name)
     except OSError as error:
         raise UnavailableError(f"can't write to {into}: {error.strerror}") from error
@@ -208,10 +212,9 @@ def _place(source: Path, target: Path) -> bool:
 def _describe(
     inputs: RecoverInputs, source: Source, vault: VaultReport, payload: str,
     tracks: dict[str, list[Fix]], offset: Offset, matches: list[Match], messages: int,
-    record_damage: list[str], copied: int, there: int,
+    record_damage: list[str], copied: int, there: int, absent: set[str],
 ) -> Recovery:  # fmt: skip
     names: dict[str, VaultEntry] = {entry.sha256: entry for entry in vault.entries}
-    missing = {entry.file for entry in vault.missing}
     unmatched = [m for m in matches if m.how == "unmatched"]
     return Recovery(
         source=source.name,
@@ -219,11 +222,11 @@ def _describe(
         flights=tuple(sorted(tracks)),
         chain_ok=not vault.damage and not vault.bare,
         bare=vault.bare,
-        pictures=len(vault.entries) - len(missing),
-        bytes=sum(e.bytes for e in vault.entries if e.file not in missing),
+        pictures=len(vault.entries) - len(absent),
+        bytes=sum(e.bytes for e in vault.entries if e.file not in absent),
         copied=copied,
         already_there=there,
-        missing=tuple(sorted(missing)),
+        missing=tuple(sorted(entry.file for entry in vault.missing)),
         changed=tuple(e.file for e in vault.changed),
         swapped=tuple(f"{one.file} has the content of {two.file}" for one, two in vault.swapped),
         extra=vault.extra,

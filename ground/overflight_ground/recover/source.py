@@ -6,8 +6,9 @@ import shutil
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
@@ -49,13 +50,18 @@ def open_source(path: Path) -> Iterator[Source]:
         yield _find(Path(name), path.name, damage)
 
 
+def leads_outside(file: Path, folder: Path) -> bool:
+    """Tell whether a link takes `file` out of `folder`: whatever it leads to is not the vault's."""
+    return not file.resolve().is_relative_to(folder.resolve())
+
+
 def _unpack(path: Path, into: Path) -> list[str]:
     try:
         if zipfile.is_zipfile(path):
             return _unzip(path, into)
         return _untar(path, into)
     except (tarfile.ReadError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is neither a folder, a tar nor a zip: {error}") from error
+        raise InputError(f"{path} is neither a folder, a tar nor a zip") from error
 
 
 def _unzip(path: Path, into: Path) -> list[str]:
@@ -72,9 +78,8 @@ def _unzip(path: Path, into: Path) -> list[str]:
             try:
                 with archive.open(member) as content:
                     _write(content, target)
-            except (zipfile.BadZipFile, OSError, EOFError, RuntimeError) as error:
-                target.unlink(missing_ok=True)
-                damage.append(f"{member.filename} in the archive is damaged: {error}")
+            except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError) as error:
+                damage.append(_lost(member.filename, target, error))
     return damage
 
 
@@ -89,7 +94,7 @@ def _untar(path: Path, into: Path) -> list[str]:
         while True:
             try:
                 member = archive.next()
-            except (tarfile.TarError, OSError, EOFError) as error:
+            except (tarfile.TarError, zlib.error, OSError, EOFError) as error:
                 damage.append(f"the archive is cut off: {error}")
                 return damage
             if member is None:
@@ -103,15 +108,22 @@ def _untar(path: Path, into: Path) -> list[str]:
                 continue
             try:
                 _write(content, target)
-            except (tarfile.TarError, OSError, EOFError) as error:
-                target.unlink(missing_ok=True)
-                damage.append(f"{member.name} in the archive is damaged: {error}")
+            except (tarfile.TarError, zlib.error, OSError, EOFError) as error:
+                damage.append(_lost(member.name, target, error))
+
+
+def _lost(name: str, target: Path, error: Exception) -> str:
+    """Take back what was written of a member that can't be read; say why."""
+    with suppress(OSError):
+        target.unlink()
+    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"{name!r} in the archive can't be read: {why}"
 
 
 def _inside(name: str, into: Path, damage: list[str]) -> Path | None:
     """Return where a member goes; None for one that would lie outside."""
     parts = PurePosixPath(name.replace("\\", "/")).parts
-    if not parts or ".." in parts or parts[0] == "/" or ":" in parts[0]:
+    if not parts or ".." in parts or parts[0] == "/" or ":" in parts[0] or "\0" in name:
         damage.append(f"{name!r} in the archive would lie outside of it, and is left out")
         return None
     return into.joinpath(*parts)
@@ -130,23 +142,24 @@ def _find(folder: Path, name: str, damage: list[str]) -> Source:
         if len(manifests) > 1:
             damage.append(f"{len(manifests)} vaults lie here; {vault.name} is taken")
     else:
-        vault = _pictures_folder(folder)
+        vault = _pictures_folder(folder, name, damage)
     return Source(name, vault, _beside(folder, vault, record_file.FILE_NAME),
                   _beside(folder, vault, OUTBOX), damage)  # fmt: skip
 
 
-def _pictures_folder(folder: Path) -> Path:
+def _pictures_folder(folder: Path, name: str, damage: list[str]) -> Path:
     inner = folder / "vault"
     if inner.is_dir():
         return inner
     if not any(p.suffix.lower() in PICTURES for p in folder.rglob("*")):
-        raise InputError(f"{folder.name} holds neither a vault nor a picture")
+        why = f" ({damage[0]})" if damage else ""
+        raise InputError(f"{name} holds neither a vault nor a picture{why}")
     return folder
 
 
 def _beside(folder: Path, vault: Path, name: str) -> Path | None:
     for place in (vault / name, vault.parent / name, folder / name):
-        if place.is_file():
+        if place.is_file() and not place.is_symlink():
             return place
-    found = sorted(folder.rglob(name))
+    found = sorted(path for path in folder.rglob(name) if not path.is_symlink())
     return found[0] if found else None
