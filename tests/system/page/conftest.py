@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -28,6 +29,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+AXE = Path(__file__).parents[2] / "ground" / "page" / "vendor" / "axe.min.js"
 ARTEFACTS = Path(__file__).parents[3] / "test-artefacts" / "page"
 
 
@@ -58,7 +60,7 @@ class System:
             "--store", "ground.sqlite", "--http", f"127.0.0.1:{self.http}",
             "--tap", f"http://127.0.0.1:{self.control}", "--clock", "data", "--simulated", *words,
         )  # fmt: skip
-        self.until(lambda: self.get("health")["broker"] == "connected", "the ground", 30)
+        self.until(lambda: self.get("health")["broker"] == "connected", "the ground", 60)
 
     def start_relay(self) -> None:
         self.start(
@@ -66,7 +68,7 @@ class System:
             "--upstream", f"mqtt://127.0.0.1:{self.broker}",
             "--control", f"127.0.0.1:{self.control}", "--record", "session.mcap",
         )  # fmt: skip
-        self.until(lambda: self.status()["policy"] == "enforce", "the relay", 30)
+        self.until(lambda: self.status()["policy"] == "enforce", "the relay", 60)
 
     def start_payload(self, source: str, speed: str, *words: str) -> None:
         self.start(
@@ -78,10 +80,18 @@ class System:
     def run(self, *words: str) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "overflight", *words],
-            cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=60,
+            cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=180,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-2000:]
         return done.stdout
+
+    def audit(self, *words: str) -> None:
+        """Audit as the demonstration does; any verdict is one (exit status 0, 1 or 3)."""
+        done = subprocess.run(
+            [sys.executable, "-m", "overflight", "audit", *words],
+            cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=180,
+        )  # fmt: skip
+        assert done.returncode in (0, 1, 3), done.stderr[-2000:] + done.stdout[-2000:]
 
     def get(self, path: str) -> Any:
         with urllib.request.urlopen(f"{self.url}/api/v1/{path}", timeout=5) as answer:
@@ -92,7 +102,7 @@ class System:
         with urllib.request.urlopen(address, timeout=5) as answer:
             return json.load(answer)
 
-    def until(self, condition: Callable[[], object], what: str, timeout: float = 20) -> None:
+    def until(self, condition: Callable[[], object], what: str, timeout: float = 60) -> None:
         deadline = time.monotonic() + timeout
         while True:
             try:
@@ -112,7 +122,7 @@ class System:
         child = self.children.pop(name, None)
         if child is not None and child.poll() is None:
             child.send_signal(how)
-            child.wait(20)
+            child.wait(60)
 
     def close(self) -> None:
         for name in list(self.children)[::-1]:
@@ -157,8 +167,26 @@ class Tab:
             f" return {expression}; }}"
         )
 
-    def until(self, expression: str, timeout: float = 20) -> None:
+    def until(self, expression: str, timeout: float = 60) -> None:
         self.system.until(lambda: self.model(expression), expression, timeout)
+
+    def check_accessibility(self, what: str) -> None:
+        """Let axe look at the page as it is, in both themes, on a large and on a small screen."""
+        if self.page.evaluate("!window.axe"):
+            self.page.evaluate(AXE.read_text())
+        self.page.emulate_media(reduced_motion="reduce")
+        for scheme, size in itertools.product(("dark", "light"), ((1440, 900), (800, 480))):
+            self.page.emulate_media(color_scheme=scheme)
+            self.page.set_viewport_size({"width": size[0], "height": size[1]})
+            self.page.wait_for_function(
+                f"document.documentElement.dataset.theme === '{scheme}'"
+                f" && document.getElementById('map').clientWidth < {size[0]}"
+            )
+            found = self.page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+            told = [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
+            assert told == [], (what, scheme, size)
+        self.page.set_viewport_size({"width": 1440, "height": 900})
+        self.page.emulate_media(color_scheme="dark", reduced_motion="no-preference")
 
 
 @pytest.fixture(scope="module")
@@ -184,8 +212,11 @@ def browser() -> Iterator[Any]:
 @contextmanager
 def _opened(browser: Any, system: System) -> Iterator[Tab]:
     context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark")
-    yield Tab(context.new_page(), system)
+    context.set_default_timeout(60_000)  # a machine with two busy cores is slow, not broken
+    opened = Tab(context.new_page(), system)
+    yield opened
     context.close()
+    assert opened.elsewhere == []
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 
 def test_from_before_the_first_message_to_after_the_recovery(
@@ -22,6 +22,7 @@ def test_from_before_the_first_message_to_after_the_recovery(
         a_dropped_session_is_replayed_on_the_same_screens,
         what_is_no_session_is_refused_in_words,
         after_recovery_the_pictures_are_on_the_track_and_in_the_gallery,
+        after_the_audit_the_verdict_stands_with_its_bounds,
     )
     for step in steps:
         with opened_tab(browser, system) as tab:
@@ -82,6 +83,7 @@ def alerts_are_listed_and_acknowledged_by_key(tab: Any, system: Any) -> None:
     page.locator(".fleet-row", has_text=re.compile("late|silent|alert")).first.wait_for()
     assert page.locator(".alert-card .ack").count() > 0
     tab.shot("alert")
+    tab.check_accessibility("alert")
     page.keyboard.press("K")
     page.locator(".alert-card .ack").first.wait_for(state="detached")
     page.locator("#alert-count", has_text="no alerts").wait_for()
@@ -117,10 +119,46 @@ def a_dropped_session_is_replayed_on_the_same_screens(tab: Any, system: Any) -> 
     page.locator("#mode", has_text="paused").wait_for()
     tab.shot("session_replay")
     assert "session=" in page.url
+    tab.check_accessibility("replay")
+    live_data_never_mixes_with_a_session(tab, system)
+    a_link_into_a_session_shows_the_same_moment(tab)
     page.keyboard.press("L")
     page.locator("#mode", has_text="LIVE").wait_for()
     page.locator(".session-bar").wait_for(state="hidden")
+    page.locator("#payload-HAB-02").wait_for()
     assert tab.errors == []
+
+
+def live_data_never_mixes_with_a_session(tab: Any, system: Any) -> None:
+    """Another payload flies while the session is on show: not a trace of it on the page."""
+    system.start(
+        "another", "device", "run", "sim:sounding", "--speed", "300", "--payload", "HAB-02",
+        "--data", "other", "--broker", f"mqtt://127.0.0.1:{system.broker}", "--for", "5s",
+    )  # fmt: skip
+    system.until(lambda: len(system.get("payloads")["payloads"]) == 2, "a live payload")
+    last = tab.model("o.model.arrivals.end")
+    tab.page.keyboard.press(" ")
+    assert system.children["another"].wait(90) == 0
+    tab.page.locator("#mode", has_text="REPLAY 1000×").wait_for()
+    assert tab.model("[...o.model.payloads.keys()]") == ["HAB-01"]
+    assert tab.model("[...o.model.tracks.keys()]") == ["HAB-01"]
+    assert tab.model("o.model.arrivals.end") == last
+    assert "HAB-02" not in tab.page.locator("body").inner_text()
+    tab.page.keyboard.press(" ")
+    tab.page.locator("#mode", has_text="paused").wait_for()
+
+
+def a_link_into_a_session_shows_the_same_moment(tab: Any) -> None:
+    page = tab.page
+    tab.until("location.hash.includes(new Date(Math.round(o.when.time)).toISOString().slice(0, 19)"
+              ".replaceAll(':', '%3A'))")  # fmt: skip
+    link, time = page.url, tab.model("o.when.time")
+    page.goto("about:blank")
+    page.goto(link)
+    page.locator(".session-bar", has_text="Session flight").wait_for()
+    page.locator("#mode", has_text="REPLAY, paused").wait_for()
+    tab.until("o.model.tracks.get('HAB-01')?.complete")
+    assert abs(tab.model("o.when.time") - time) < 2
 
 
 def what_is_no_session_is_refused_in_words(tab: Any, _system: Any) -> None:
@@ -132,7 +170,7 @@ def what_is_no_session_is_refused_in_words(tab: Any, _system: Any) -> None:
 
 
 def after_recovery_the_pictures_are_on_the_track_and_in_the_gallery(tab: Any, system: Any) -> None:
-    page = tab.open()
+    page = tab.open("#payload=HAB-01")
     page.locator(".split .kept.big", has_text="unknown").wait_for()
     system.run("recover", "device", "--store", "ground.sqlite")
     page.reload()
@@ -148,4 +186,28 @@ def after_recovery_the_pictures_are_on_the_track_and_in_the_gallery(tab: Any, sy
     page.locator("dialog.picture", has_text="sha256").wait_for()
     page.locator("dialog.picture button", has_text="Show on the map").click()
     tab.until("o.eye.zoom > 5")
+    tab.check_accessibility("recovered")
+    assert tab.errors == []
+
+
+def after_the_audit_the_verdict_stands_with_its_bounds(tab: Any, system: Any) -> None:
+    system.audit("--session", "session.mcap", "--store", "ground.sqlite", "--payload", "HAB-01",
+                 "--vault", "device/vault", "--record", "device/record.jsonl")  # fmt: skip
+    verdict = {"split held": "held", "split broken": "broken"}
+    page = tab.open("#payload=HAB-01&tab=pictures")
+    line = page.locator(".verdict")
+    line.wait_for()
+    made = system.get("split?payload=HAB-01")["audit"]
+    assert verdict.get(made["verdict"], "can't tell") in line.inner_text()
+    assert "unexplained" in line.inner_text()
+    assert "could hide" in line.inner_text()
+    page.locator(".so-far").wait_for(state="hidden")
+    page.locator(".gallery li").first.wait_for()
+    words = page.locator(".gallery .verdict-line").all_inner_texts()
+    assert set(words) == {"kept: not found in the traffic"}
+    tab.shot("audited")
+    with page.expect_download() as report:
+        line.locator("a", has_text="Report").click()
+    assert "HAB-01" in report.value.suggested_filename
+    tab.check_accessibility("audited")
     assert tab.errors == []

@@ -7,6 +7,9 @@ export class Trouble extends Error {
   }
 }
 
+/** Another source is on show by now: the answer is about the one before. */
+export class Superseded extends Trouble {}
+
 const TOKEN = "overflight.token";
 let root = "api/v1";
 
@@ -14,6 +17,9 @@ let root = "api/v1";
 export function setRoot(path) {
   root = path;
 }
+
+/** The source that is spoken to. */
+export const source = () => root;
 
 export const token = () => sessionStorage.getItem(TOKEN) ?? "";
 export const setToken = (value) => sessionStorage.setItem(TOKEN, value);
@@ -32,9 +38,14 @@ export function url(path, parameters = {}, base = root) {
   return `${base}/${path}${text ? `?${text}` : ""}`;
 }
 
-/** GET JSON from the source. */
-export function get(path, parameters = {}, options = {}) {
-  return ask(url(path, parameters, options.base ?? root), { signal: options.signal });
+/** GET JSON from the source; `Superseded` where that is another one when the answer comes. */
+export async function get(path, parameters = {}) {
+  const asked = root;
+  try {
+    return await ask(url(path, parameters), {});
+  } finally {
+    if (asked !== root) throw new Superseded("Another source is on show.");
+  }
 }
 
 /** GET one of the page's own JSON files. */

@@ -1,8 +1,9 @@
 /** Keeps the model in step with the ground: what is stored first, then the live stream, gaps closed. */
 
-import { get, Trouble } from "./api.js";
 import { arrival } from "./arrival.js";
+import { loadPictures, loadPrediction, loadSoFar, loadSplit } from "./chosen.js";
 import { announce } from "./dom.js";
+import { load } from "./load.js";
 import { wound } from "./map/areas.js";
 import { model, select, STATES, stateOf, trouble, view } from "./model.js";
 import { on, touch } from "./signals.js";
@@ -17,6 +18,7 @@ const SHORT_FLIGHT = 20_000; // messages: all of it is asked for at once
 const NEAR = 6; // from this zoom on the overview of a long track is too coarse
 const AT_ONCE = 3;
 const OVERLAP_MS = 5000;
+const FILL_MS = 1000;
 
 const pendingMotion = new Map();
 let loading = null;
@@ -40,7 +42,7 @@ export async function start() {
 /** Everything that is not in the stream, and a look whether the stream left something out. */
 async function slowly() {
   if (model.stream !== "open" && !model.session) return;
-  await Promise.all([loadHealth(), loadPayloads(), loadTimeline(), loadSplit(), loadPrediction()]);
+  await Promise.all([loadHealth(), loadPayloads(), loadTimeline(), loadSplit(), loadSoFar(), loadPrediction()]);
 }
 
 /** Load again all that is on show; tracks only from where they end. */
@@ -50,28 +52,16 @@ export async function refresh() {
     choosePayload();
     if (view.payload) await loadTrack(view.payload, true); // the map first
     await Promise.all([loadHealth(), loadAlerts(), loadArrivals(), loadTimeline(), loadSelected(), loadAreas(), loadFlights()]);
+    loadSoFar(); // takes the ground a while: nothing waits for it
     await loadTracks();
   })().finally(() => (loading = null));
   return loading;
 }
 
 function choosePayload() {
-  if (view.payload && model.payloads.has(view.payload)) return;
+  if (model.payloads.has(view.payload)) return;
   const [worst] = [...model.payloads.values()].sort((a, b) => STATES.indexOf(stateOf(a)) - STATES.indexOf(stateOf(b)) || a.payload.localeCompare(b.payload));
-  if (worst && !view.payload) select(worst.payload);
-}
-
-/** Ask for `path`; put the answer to use, or say in `panel` what is wrong. */
-async function load(panel, path, parameters, use) {
-  try {
-    use(await get(path, parameters));
-    trouble(panel, null);
-    return true;
-  } catch (error) {
-    if (!(error instanceof Trouble)) throw error;
-    trouble(panel, error.message);
-    return false;
-  }
+  if (worst) select(worst.payload);
 }
 
 function loadPayloads() {
@@ -123,7 +113,7 @@ function binCount() {
   return Math.max(24, Math.min(240, Math.floor(span / rhythm / 3)));
 }
 
-const loadTimeline = () =>
+export const loadTimeline = () =>
   load("timeline", "timeline", { bins: binCount() }, (timeline) => {
     const from = Date.parse(timeline.start);
     const until = Date.parse(timeline.end);
@@ -133,13 +123,15 @@ const loadTimeline = () =>
     touch("timeline");
   });
 
+/** The newest lines of the wire that the page does not have yet, put in their place. */
 const loadArrivals = () =>
-  load("wire", "messages", { limit: 200 }, ({ messages }) => {
-    const early = model.arrivals.items; // came by the stream meanwhile
-    const from = early[0]?.id ?? Infinity;
-    if (early.length > 500) return;
+  load("wire", "messages", { limit: model.arrivals.items.length ? 1000 : 200 }, ({ messages }) => {
+    const known = new Set(model.arrivals.items.map((line) => line.id));
+    const missed = messages.filter((message) => !known.has(message.id));
+    if (!missed.length) return;
+    const lines = [...model.arrivals.items, ...missed.map((message) => arrival(message, message.received_at))];
     model.arrivals.clear();
-    model.arrivals.push(...messages.map((message) => arrival(message, message.received_at)).sort((a, b) => a.at_ms - b.at_ms || a.id - b.id).filter((line) => line.id < from), ...early);
+    model.arrivals.push(...lines.sort((a, b) => a.at_ms - b.at_ms || (a.id ?? 0) - (b.id ?? 0)));
     touch("wire");
   });
 
@@ -147,44 +139,6 @@ function loadSelected() {
   const payload = view.payload;
   if (!payload) return Promise.resolve();
   return Promise.all([loadSplit(), loadPictures(), loadPrediction(), loadTrack(payload, true).then(() => void loadPlan(payload))]);
-}
-
-const ofSelected = () => ({ payload: view.payload, flight: view.flight });
-
-const loadSplit = () =>
-  view.payload &&
-  load("split", "split", ofSelected(), (split) => {
-    const before = model.split?.kept?.state;
-    model.split = split;
-    touch("split");
-    if (before && before !== split.kept?.state) loadPictures();
-  });
-
-const loadPictures = () =>
-  view.payload &&
-  load("pictures", "pictures", ofSelected(), ({ pictures }) => {
-    model.pictures = pictures;
-    touch("pictures map");
-  });
-
-const ALOFT = ["ascent", "float", "descent"];
-const PREDICTABLE_MS = 20 * 60_000; // of flight, before it is asked for
-
-async function loadPrediction() {
-  const payload = view.payload;
-  const track = model.tracks.get(payload);
-  const flown = track ? track.lastTime - track.firstTime : 0;
-  if (!view.layers.has("prediction") || !(flown > PREDICTABLE_MS) || !ALOFT.includes(model.payloads.get(payload)?.phase)) {
-    model.predictions.delete(payload);
-    return;
-  }
-  try {
-    model.predictions.set(payload, await get(`prediction/${payload}`));
-  } catch (error) {
-    if (!(error instanceof Trouble)) throw error;
-    model.predictions.delete(payload); // landed, or too little flown: there is none
-  }
-  touch("prediction map");
 }
 
 /** Tracks of the whole fleet, chosen first, a few at once; long ones simplified. */
@@ -299,17 +253,19 @@ export function onEvent(name, data) {
   else if (name === "kept") Promise.all([loadSplit(), loadPictures()]);
 }
 
-function onBatch({ positions = [], navigation = [], wire = [], counters, thinned = 1 }) {
+function onBatch({ positions = [], navigation = [], wire = [], counters, thinned = 1, wire_missed: missed = 0 }) {
   for (const position of positions) onPosition(position);
   for (const motion of navigation) onNavigation(motion);
   if (wire.length) model.arrivals.push(...wire);
   if (counters) Object.assign((model.health ??= {}), counters);
   countRates(wire);
   if (thinned > 1) catchUpSoon();
+  if (missed) filling ||= setTimeout(() => ((filling = 0), loadArrivals()), FILL_MS);
   touch("fleet tracks map time wire health");
 }
 
 let soon = 0;
+let filling = 0; // the stream left lines of the wire out: they are asked for
 
 /** The stream left points out (much arrived at once): ask for the tracks when it is over. */
 function catchUpSoon() {
@@ -384,9 +340,10 @@ function countRates(wire) {
 export async function reload() {
   for (const store of [model.payloads, model.tracks, model.alerts, model.predictions, model.plans, model.troubles]) store.clear();
   model.arrivals.clear();
-  Object.assign(model, { split: null, pictures: [], timeline: null, loaded: false });
-  Object.assign(when, { from: NaN, until: NaN });
-  view.payload = null;
-  touch("fleet tracks alerts wire split pictures timeline trouble map select");
+  Object.assign(model, { split: null, soFar: null, pictures: [], timeline: null, loaded: false });
+  Object.assign(when, { from: NaN, until: NaN, playing: false });
+  Object.assign(view, { flight: null, cursor: null, packet: null, picture: null });
+  while (loading) await loading; // what it asked for is about another source, and is dropped
+  touch("packet fleet tracks alerts wire split pictures timeline trouble map select");
   await refresh();
 }

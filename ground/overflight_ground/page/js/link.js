@@ -30,7 +30,7 @@ export function readLink(hash = location.hash) {
   const time = Date.parse(link.get("time") ?? "");
   if (Number.isFinite(time)) Object.assign(when, { live: false, time });
   if (SPEEDS.includes(Number(link.get("speed")))) when.speed = Number(link.get("speed"));
-  return { session: link.get("session") };
+  return { session: link.get("session"), time: Number.isFinite(time) ? time : null };
 }
 
 const name = (text) => (text && /^[A-Za-z0-9-]{1,64}$/.test(text) ? text : null);

@@ -16,6 +16,7 @@ export const model = {
   plans: new Map(), // name → { flight, waypoints }
   pictures: [],
   split: null,
+  soFar: null, // name → running total of the audit
   health: null,
   rates: { messages: 0, bytes: 0 },
   arrivals: new Ring(WIRE_LINES),
@@ -46,6 +47,7 @@ export const view = {
   wide: false,
   tall: false,
   panel: "map", // on small screens
+  packet: null, // the line of the wire that is open
   cursor: null, // data time under the pointer, in ms
 };
 

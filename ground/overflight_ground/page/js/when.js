@@ -68,7 +68,7 @@ export function play(on = !when.playing) {
     if (on && when.time >= lastTime()) when.time = Number.isFinite(when.from) ? when.from : when.time;
     if (on) run();
   }
-  touch("time mode");
+  touch("time mode link");
 }
 
 export const lastTime = () => Math.max(Number.isFinite(when.until) ? when.until : -Infinity, model.session ? -Infinity : newest());
@@ -96,7 +96,7 @@ function run() {
       when.time = lastTime();
       when.playing = false;
       announce("End of what is recorded");
-      touch("mode");
+      touch("mode link");
     }
     touch("time map");
     requestAnimationFrame(tick);

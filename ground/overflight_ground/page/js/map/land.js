@@ -131,7 +131,7 @@ function drawNight(context, path, time, moving) {
   const [lat, lon] = subsolar(time);
   const circle = geoCircle().center([wrap(lon + 180), -lat]).precision(3);
   context.fillStyle = colour("night");
-  const share = isLight() ? 0.6 : 1;
+  const share = isLight() ? 0.4 : 1;
   for (const [radius, alpha] of moving ? FEW : TWILIGHTS) {
     context.globalAlpha = alpha * share;
     context.beginPath();

@@ -245,6 +245,8 @@ function toolbar() {
     following.setAttribute("aria-pressed", view.follow);
     say(following, view.follow && view.payload ? `Follow ${view.payload}` : "Follow");
     for (const [name, element] of buttons) element.setAttribute("aria-pressed", view.layers.has(name));
+    const none = model.predictions.get(view.payload)?.none_because;
+    buttons.find(([name]) => name === "prediction")[1].title = none ? `No prediction: ${none}` : "Prediction (o)";
     measure.setAttribute("aria-pressed", Boolean(view.measure));
   };
   on("layers map select follow measure", sync);

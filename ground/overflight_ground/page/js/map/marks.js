@@ -29,7 +29,7 @@ export function markAt(x, y) {
 export function drawMarks(context, eye, { placeOf }) {
   context.clearRect(0, 0, eye.width, eye.height);
   hits = [];
-  taken = [{ x: 0, y: 0, w: eye.width, h: 46 }];
+  taken = [{ x: 0, y: 0, w: eye.width, h: 46 }, { x: 0, y: eye.height - 30, w: eye.width - 52, h: 30 }]; // buttons, scale and credit
   const path = geoPath(eye.projection(), context);
   if (view.layers.has("areas")) drawAreas(context, eye, path);
   if (view.layers.has("plan")) drawPlan(context, eye, path, placeOf);

@@ -15,11 +15,12 @@ export function buildPacket(root) {
   root.append(empty, body);
   let drawn = null;
   const sync = async () => {
-    const item = view.packet;
-    if (view.tab !== "packet" || !item || item === drawn) return;
-    drawn = item;
-    empty.hidden = true;
-    body.hidden = false;
+    const item = view.packet ?? null;
+    if (view.tab !== "packet" || item === drawn) return;
+    drawn = item ?? null;
+    empty.hidden = Boolean(item);
+    body.hidden = !item;
+    if (!item) return;
     body.replaceChildren(...draw(item, item.hex ?? "", item.fields));
     if (item.hex || !item.id) return;
     try {

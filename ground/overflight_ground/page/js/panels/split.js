@@ -17,15 +17,16 @@ export function buildSplit(root) {
   const bar = h("div", { class: "bar", role: "img" }, h("span", { class: "sent-part" }), h("span", { class: "kept-part" }));
   const words = h("p", { class: "words" });
   const verdict = h("p", { class: "verdict", hidden: true });
+  const soFar = h("p", { class: "so-far", hidden: true });
   root.append(
     h("div", { class: "head" }, h("h2", { id: "split-title" }, "Sent and kept"), h("span", { class: "spacer" }), whose), troubleLine("split"),
-    h("div", { class: "split-body" }, h("div", { class: "figures" }, h("div", {}, sent, sentWords), h("div", { class: "right" }, kept, keptWords)), bar, words, verdict));
+    h("div", { class: "split-body" }, h("div", { class: "figures" }, h("div", {}, sent, sentWords), h("div", { class: "right" }, kept, keptWords)), bar, words, soFar, verdict));
   const sync = () => {
     const split = model.split;
     say(whose, view.payload ? `${view.payload}, ${view.flight ? `flight ${view.flight}` : "this flight"}` : "");
     if (!view.payload || !split) {
       nothing({ sent, kept, sentWords, keptWords, bar, words });
-      verdict.hidden = true;
+      verdict.hidden = soFar.hidden = true;
       return;
     }
     const crossed = split.crossed_bytes ?? selected()?.bytes ?? 0;
@@ -37,6 +38,7 @@ export function buildSplit(root) {
     scale(bar, state, crossed, split.kept?.bytes);
     say(words, sentence(state, crossed, split.kept));
     showVerdict(verdict, split.audit);
+    showSoFar(soFar, split.audit ? null : model.soFar?.get(view.payload));
   };
   on("split select fleet settings", sync);
   sync();
@@ -74,6 +76,18 @@ function sentence(state, crossed, kept) {
 }
 
 const asSentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
+
+/** While no audit was made: what of the bytes that arrived is explained, and the room that is left in them. */
+function showSoFar(element, total) {
+  element.hidden = !total;
+  if (!total) return;
+  const { unexplained_bytes: unexplained, explained_bytes: explained, room_bits: room, implausible, complete } = total;
+  const head = `${count(unexplained)} of ${count(unexplained + explained)} bytes unexplained ${complete ? "so far" : "in what is counted yet"}`;
+  const doubt = implausible ? `; ${count(implausible)} ${implausible === 1 ? "message is" : "messages are"} implausible` : "";
+  element.className = `so-far ${unexplained ? "bad" : implausible ? "warn" : ""}`;
+  element.title = "What reached the ground, held against the contract. What the relay refused, or what went another way, is unknown to it: the proof is the audit, after recovery.";
+  element.replaceChildren(h("b", {}, head), unexplained ? ": they are in quarantine" : "", `; room for at most ${bytes(room / 8)} in the fields${doubt}.`);
+}
 
 /** The audit's verdict, with its bounds; a click leads to the pictures it is about. */
 function showVerdict(element, audit) {

@@ -38,7 +38,8 @@ function transport() {
   };
   on("mode time alerts", sync);
   sync();
-  return h("div", { class: "transport" }, h("span", { class: "group" }, back, playing, on_), h("span", { class: "group" }, ...speeds), alert);
+  const leave = (event) => event.detail && event.target.closest("button")?.blur(); // after a click by hand, space is play or pause
+  return h("div", { class: "transport", onclick: leave }, h("span", { class: "group" }, back, playing, on_), h("span", { class: "group" }, ...speeds), alert);
 }
 
 function range() {

@@ -1,6 +1,6 @@
 /** Where the wire's lines come from when a filter is set or the past is shown; both are asked of the server. */
 
-import { get, Trouble } from "../api.js";
+import { get, source, Superseded, Trouble } from "../api.js";
 import { arrival } from "../arrival.js";
 import { model, trouble, WIRE_LINES } from "../model.js";
 import { Ring } from "../ring.js";
@@ -13,21 +13,21 @@ const AHEAD_MS = 400;
 let filtered = null; // { source, filter, ring, from }
 
 /** The ring of lines that fit `filter`, or null where there is none to apply. */
-export function narrowed(source, filter) {
-  if (!filter || filtered?.filter !== filter || filtered.source !== source) return null;
+export function narrowed(view, filter) {
+  if (!filter || filtered?.filter !== filter || filtered.source !== view) return null;
   return filtered.ring;
 }
 
 /** Ask the server whether it understands `filter`; answers what is wrong, or "". */
-export async function checkFilter(source, filter) {
+export async function checkFilter(view, filter) {
   if (!filter) {
     filtered = null;
     return "";
   }
   const ring = new Ring(WIRE_LINES);
-  const mine = (filtered = { source, filter, ring });
+  const mine = (filtered = { source: view, filter, ring });
   try {
-    const { lines } = await get("wire", { source, filter, limit: PAGE });
+    const { lines } = await get("wire", { source: view, filter, limit: PAGE });
     if (filtered === mine) ring.push(...lines);
     return "";
   } catch (error) {
@@ -59,10 +59,12 @@ on("wire", () => {
   if (filtered) waiting ||= setTimeout(() => ((waiting = 0), more()), AHEAD_MS);
 });
 
-let past = { from: NaN, until: NaN, ring: new Ring(WIRE_LINES), all: [], busy: false };
+const nothing = (of) => ({ of, from: NaN, until: NaN, ring: new Ring(WIRE_LINES), all: [], busy: false });
+let past = nothing("");
 
 /** The lines that had been measured by `time`, for a replay; fetched a page at a time. */
 export function historyBefore(time) {
+  if (past.of !== source()) past = nothing(source()); // a session's past is not the ground's
   if (!(time >= past.from && time <= past.until)) fetchAround(time);
   let end = past.all.length;
   while (end && past.all[end - 1].at_ms > time) end -= 1;
@@ -72,20 +74,24 @@ export function historyBefore(time) {
 
 async function fetchAround(time) {
   if (past.busy) return;
-  past.busy = true;
+  const mine = past;
+  mine.busy = true;
   try {
     const reach = reachMs(time);
     const [from, until] = [time - reach, time + reach];
     const { messages } = await get("messages", { since: iso(from), until: iso(until), limit: PAGE });
     const all = messages.map((message) => arrival(message, message.measured_at)).sort((a, b) => a.at_ms - b.at_ms);
     const first = messages.length < PAGE ? from : all[0].at_ms; // a full page lacks its oldest
-    past = { from: Math.min(time, first + reach / 4), until, ring: new Ring(WIRE_LINES), all, busy: false };
+    Object.assign(mine, { from: Math.min(time, first + reach / 4), until, all });
     trouble("wire", null);
   } catch (error) {
     if (!(error instanceof Trouble)) throw error;
-    past = { ...past, from: time, until: time + 60_000, busy: false };
-    trouble("wire", error.message);
+    if (!(error instanceof Superseded)) {
+      Object.assign(mine, { from: time, until: time + 60_000 });
+      trouble("wire", error.message);
+    }
   }
+  mine.busy = false;
   touch("wire-lines");
 }
 
