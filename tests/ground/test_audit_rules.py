@@ -66,7 +66,7 @@ class Line:
             mqtt.Subscribe(packet_id=packet_id, subscriptions=(wanted,), properties=five)
         )
 
-    def publish(self, n: int, packet_id: int, **fields: object) -> int:
+    def publish(self, n: int, packet_id: int | None, **fields: object) -> int:
         message = MESSAGES[n]
         five = mqtt.Properties() if self.version is V5 else None
         given: dict[str, object] = {
@@ -229,6 +229,12 @@ HIDDEN: Sequence[tuple[str, object]] = [
     ("space in JSON", lambda li: (li.connect(), li.publish(
         0, 1, payload=m.encode(MESSAGES[0]).replace(b",", b", ", 1)))[1]),
     ("padded length", lambda li: (li.connect(), li.up(b"\xc0\x80\x00"))[1]),
+    ("length beyond the end", lambda li: (li.connect(), li.up(b"\xc0\x07"))[1]),
+    ("acknowledgement without an id", lambda li: (li.connect(), li.up(b"\x40\x00"))[1]),
+    ("user name that is not there", lambda li: li.up(
+        b"\x10\x12\x00\x04MQTT\x04\x80\x00\x1e\x00\x06HAB-01")),
+    ("QoS 0", lambda li: (li.connect(), li.publish(0, None, qos=0))[1]),
+    ("QoS 2", lambda li: (li.connect(), li.publish(0, 1, qos=2))[1]),
     ("reason of DISCONNECT", lambda li: (li.connect(1, V5), li.up(
         mqtt.Disconnect(reason_code=4, properties=mqtt.Properties())))[1]),
     ("AUTH", lambda li: (li.connect(1, V5), li.up(b"\xf0\x00"))[1]),

@@ -170,7 +170,10 @@ class Explainer:
         rule = _RULES.get(number)
         if rule is None:
             return name, whole(data, "a payload sends no such packet")
-        return name, rule(self, link, data, packet)
+        judged = rule(self, link, data, packet)
+        if any(found.field == walk.MALFORMED for found in judged):
+            return name, whole(data, "does not parse")
+        return name, judged
 
     def _began_before(self, packet: Packet) -> bool:
         return (packet.file, packet.connection) not in self.opened
