@@ -27,7 +27,8 @@ from overflight_relay.quick import (
 )
 
 _QUICK_AFTER: Final = 32
-"""PUBLISH packets before an expression of its own is worth compiling (some 2 ms)."""
+_QUICK_BYTES: Final = 1 << 14
+"""PUBLISH packets, or bytes at once, for which compiling an expression is worth some 2 ms."""
 
 _PUBACK: Final = 0x40
 _PUBACK_BYTES: Final = 4
@@ -86,6 +87,11 @@ class Conversation:
         return up.framer.pending + down.framer.pending + len(up.tail) + len(down.tail)
 
     @property
+    def unanswered(self) -> int:
+        """How many messages of the client the broker has still to acknowledge."""
+        return len(self._known.sent)
+
+    @property
     def client_id(self) -> str | None:
         """Who the client is, once its CONNECT has come."""
         known = self.judge.known
@@ -142,7 +148,8 @@ class Conversation:
             data, side.tail = side.tail + data, b""
         if side.clean:
             known = self.judge.known
-            if known.published >= _QUICK_AFTER and known.quota > 0:
+            worth = known.published >= _QUICK_AFTER or len(data) >= _QUICK_BYTES
+            if worth and known.quota > 0:
                 run = self._quick_run(data)
                 if run is not None and len(known.sent) + len(run.packet_ids) <= known.quota:
                     self._take(run, Direction.UP, now_ns, effects)

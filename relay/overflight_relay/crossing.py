@@ -24,6 +24,12 @@ LINGER_S = 30.0
 """How long a side may take to accept its last bytes after the other has gone."""
 
 
+_GATHERING_S = 0.001
+_HANDFUL_BYTES = 1024
+_MANY_UNANSWERED = 256
+"""So many in a millisecond are more than a broker takes: nobody waits for acknowledgements."""
+
+
 class Crossing:
     """Carries one connection; both sockets report here."""
 
@@ -134,6 +140,7 @@ class Crossing:
             if self._forward_one(data, now_ns, Direction.DOWN, self._down):
                 self.usage.down.one_packet(len(data))
                 self._lookout.answered()
+                self._gather(data)
             return
         effects = self.talk.from_broker(data, now_ns)
         if not self._forward(effects.records, effects.forward, self._down):
@@ -143,6 +150,17 @@ class Crossing:
             self.broker.write(b"".join(effects.replies))
         if effects.ends:
             self.end("relay", effects.ends)
+        else:
+            self._gather(data)
+
+    def _gather(self, data: bytes) -> None:
+        """Let acknowledgements come together where a client has many messages under way.
+
+        Brokers send them one by one; to carry each by itself takes ten times as long.
+        """
+        if len(data) < _HANDFUL_BYTES and self.talk.unanswered > _MANY_UNANSWERED:
+            self.hold_broker(Hold.GATHERING, True)
+            self._loop.call_later(_GATHERING_S, self.hold_broker, Hold.GATHERING, False)
 
     def _forward(
         self, records: Sequence[Record], packets: Sequence[bytes], queue: LinkQueue

@@ -45,6 +45,11 @@ class SealedConversation:
         """Bytes held back until their record is whole."""
         return len(self._held[0]) + len(self._held[1])
 
+    @property
+    def unanswered(self) -> int:
+        """Nothing is known of messages."""
+        return 0
+
     def passes_up(self, data: bytes) -> bool:
         """Nothing is known before the records are cut."""
         return False

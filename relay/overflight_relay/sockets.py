@@ -18,6 +18,7 @@ class Hold(enum.IntFlag):
     CONNECTING = 1
     FULL = 2
     LINK = 4
+    GATHERING = 8
 
 
 class Side(Protocol):

@@ -22,6 +22,10 @@ class Talk(Protocol):
     def pending(self) -> int:
         """Bytes held back until their packet is whole."""
 
+    @property
+    def unanswered(self) -> int:
+        """How many messages of the client the broker has still to acknowledge."""
+
     def passes_up(self, data: bytes) -> bool:
         """Tell whether `data` of the client is one packet that passes as it is; takes note of it.
 
