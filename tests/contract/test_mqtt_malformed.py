@@ -343,3 +343,34 @@ def test_every_rule_cites_the_standard(rule):
         assert rule.paragraph(None) == clause.v5
     for old, start in ((clause.v31, "3.1 "), (clause.v311, ("3.1.1 §", "[MQTT-"))):
         assert not old or old.startswith(start)
+
+
+BY_THE_TEXT = {
+    Rule.FLAGS: 0x81,  # 5.0 §2.1.3
+    Rule.PROPERTY_UNKNOWN: 0x81,  # §2.2.2.2
+    Rule.PROPERTY_PLACE: 0x81,  # §2.2.2.2
+    Rule.PROPERTY_TWICE: 0x82,  # each property's own section
+    Rule.CONNECT_RESERVED: 0x81,  # §3.1.2.3
+    Rule.PROTOCOL_VERSION: 0x84,  # §3.1.2.2
+    Rule.CLIENT_ID_EMPTY: 0x85,  # §3.1.3.1
+    Rule.QOS: 0x81,  # §3.3.1.2
+    Rule.TOPIC_ALIAS: 0x94,  # §3.3.2.3.4
+    Rule.TOPIC_WILDCARD: 0x81,  # 0x90 is for correctly formed ones, §2.4
+    Rule.FILTER_HASH: 0x81,  # 0x8f is for correctly formed ones, §2.4
+    Rule.FILTER_PLUS: 0x81,
+    Rule.SUBSCRIBE_EMPTY: 0x82,  # §3.8.3
+    Rule.SUBSCRIBE_QOS: 0x82,  # §3.8.3.1
+    Rule.SUBSCRIBE_RESERVED: 0x81,  # §3.8.3.1
+    Rule.RETAIN_HANDLING: 0x82,  # §3.8.3.1
+    Rule.NO_LOCAL_SHARED: 0x82,  # §3.8.3.1
+    Rule.UNSUBSCRIBE_EMPTY: 0x82,  # §3.10.3
+    Rule.RECEIVE_MAXIMUM: 0x93,  # §3.3.4
+    Rule.PACKET_TOO_LARGE: 0x95,  # §3.1.2.11.4
+    Rule.MAXIMUM_QOS: 0x9B,  # §3.2.2.3.4
+    Rule.RETAIN_UNAVAILABLE: 0x9A,  # §3.2.2.3.5
+}
+
+
+@pytest.mark.parametrize(("rule", "code"), BY_THE_TEXT.items(), ids=lambda each: str(each)[-20:])
+def test_the_reason_code_is_the_one_that_the_standard_names(rule, code):
+    assert rule.clause.reason_code == code

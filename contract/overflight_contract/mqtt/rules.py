@@ -80,7 +80,7 @@ class Rule(enum.Enum):
         "3.1.1 §1.5.3",
         "5.0 §1.5.4",
     )
-    # packet identifiers and topics
+    # packet identifiers and topics; 0x8f and 0x90 are for well-formed ones that are not accepted
     PACKET_ID = Clause("a packet id is not 0", "3.1 §2.4", "[MQTT-2.3.1-1]", "[MQTT-2.2.1-3]")
     TOPIC_EMPTY = Clause(
         "topic names and topic filters have at least one character",
@@ -93,27 +93,21 @@ class Rule(enum.Enum):
         "3.1 A",
         "[MQTT-3.3.2-2]",
         "[MQTT-3.3.2-2]",
-        0x90,
     )
     WILL_TOPIC_WILDCARD = Clause(
-        "the topic of a will has no wildcard", "3.1 A", "[MQTT-4.7.1-1]", "[MQTT-4.7.0-1]", 0x90
+        "the topic of a will has no wildcard", "3.1 A", "[MQTT-4.7.1-1]", "[MQTT-4.7.0-1]"
     )
     FILTER_HASH = Clause(
         "in a topic filter, # stands alone in the last level",
         "3.1 A",
         "[MQTT-4.7.1-2]",
         "[MQTT-4.7.1-1]",
-        0x8F,
     )
     FILTER_PLUS = Clause(
-        "in a topic filter, + fills its level", "3.1 A", "[MQTT-4.7.1-3]", "[MQTT-4.7.1-2]", 0x8F
+        "in a topic filter, + fills its level", "3.1 A", "[MQTT-4.7.1-3]", "[MQTT-4.7.1-2]"
     )
-    SHARE_NAME = _five(
-        "a shared subscription has a share name without / + #", "[MQTT-4.8.2-1]", 0x8F
-    )
-    SHARE_FILTER = _five(
-        "behind the share name stand a / and a topic filter", "[MQTT-4.8.2-2]", 0x8F
-    )
+    SHARE_NAME = _five("a shared subscription has a share name without / + #", "[MQTT-4.8.2-1]")
+    SHARE_FILTER = _five("behind the share name stand a / and a topic filter", "[MQTT-4.8.2-2]")
     # properties
     PROPERTY_UNKNOWN = _five(
         "a property has an identifier of the table", "5.0 §2.2.2.2", _MALFORMED
