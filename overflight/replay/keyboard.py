@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -111,5 +112,11 @@ def status(player: Player) -> str:
 
 
 def hint(write: Callable[[str], object]) -> None:
-    """Tell which keys there are."""
-    write("  ".join(f"{key}: {meaning}" for key, meaning in KEYS.items()))
+    """Tell which keys there are, in lines that are not longer than the terminal is wide."""
+    width, line = shutil.get_terminal_size().columns, ""
+    for word in (f"{key}: {meaning}" for key, meaning in KEYS.items()):
+        if line and len(line) + 2 + len(word) > width:
+            write(line)
+            line = ""
+        line += f"  {word}" if line else word
+    write(line)

@@ -36,7 +36,7 @@ class Player:
         self.report = Report()
         self.position_ns = 0
         self.at_ns: int | None = None
-        """Recorded time of what was played last."""
+        """Recorded time of what was played last, or gone to."""
         self._timeline = timeline
         self._manner = manner
         self._now = now
@@ -113,6 +113,8 @@ class Player:
                     continue
                 await self._connections.enter(scene)
                 self.clock.seek(start_ns)
+                self.position_ns = start_ns
+                self.at_ns = cue.at_ns - (cue.position_ns - start_ns)
                 scene = None
             number += 1
             self._timeline.burst = self.clock.speed is None and not self.clock.paused

@@ -78,9 +78,11 @@ class Report:
 
     def lines(self) -> list[str]:
         """Put it into lines for people."""
+        connections = f"{self.connections} connection{'' if self.connections == 1 else 's'}"
+        messages = f"{self.messages} message{'' if self.messages == 1 else 's'}"
         lines = [
             (
-                f"{self.messages} messages on {self.connections} connections in "
+                f"{messages} on {connections} in "
                 f"{self.elapsed_s:.1f} s ({self.per_s:,.0f}/s), {self.acknowledged} acknowledged"
             )
         ]

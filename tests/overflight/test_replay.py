@@ -197,6 +197,20 @@ async def test_seek(broker, flight):
     assert report.seeks == 1
 
 
+async def test_a_seek_while_paused_shows_where_it_went(broker, flight):
+    replay = player(broker, flight, speed=1.0)
+    replay.clock.pause()
+    running = asyncio.create_task(replay.run())
+    replay.step()
+    await until(lambda: replay.at_ns is not None)
+    begins_ns = replay.at_ns
+    replay.seek(int(0.75 * S))
+    await until(lambda: replay.position_ns == int(0.75 * S))
+    assert replay.at_ns == begins_ns + int(0.75 * S)
+    replay.stop()
+    await running
+
+
 async def test_retained_state_is_restored_after_a_seek(broker, story):
     story.begin()
     for n in range(1, 4):

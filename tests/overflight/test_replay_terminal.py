@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from overflight.replay.keyboard import KEYS, hint
 from overflight_contract.mqtt import ConnAck, Connect, Framer, Publish, Version, encode
 from overflight_contract.session import Direction, SessionPacket, SessionWriter, Verdict
 
@@ -94,7 +95,7 @@ def test_keys_and_bar(sink, slow_session):
     terminal.press(" \x1b[A")
     terminal.wait_for("messages  2x")
     terminal.press("m")
-    terminal.wait_for(r"4 messages on 1 connections")
+    terminal.wait_for(r"4 messages? on 1 connection in")
     assert terminal.status() == 0
     assert termios.tcgetattr(terminal.fd)[3] == before[3]
 
@@ -103,5 +104,13 @@ def test_q_ends_it(sink, slow_session):
     terminal = Terminal("replay", str(slow_session), "--to", f"mqtt://127.0.0.1:{sink}")
     terminal.wait_for("1 messages  1x")
     terminal.press("q")
-    terminal.wait_for("messages on 1 connections")
+    terminal.wait_for("messages? on 1 connection in")
     assert terminal.status() == 0
+
+
+def test_the_keys_are_told_in_lines_that_fit(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = []
+    hint(lines.append)
+    assert all(len(line) <= 40 for line in lines)
+    assert "  ".join(lines) == "  ".join(f"{key}: {what}" for key, what in KEYS.items())
