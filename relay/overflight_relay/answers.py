@@ -17,9 +17,12 @@ from overflight_contract.mqtt import (
     Connect,
     Disconnect,
     Packet,
+    PacketType,
     PubAck,
     Publish,
     PubRec,
+    RemoteProtocolError,
+    Rule,
     SubAck,
     Subscribe,
     UnsubAck,
@@ -27,6 +30,7 @@ from overflight_contract.mqtt import (
     Version,
     encode,
 )
+from overflight_contract.mqtt.reasons import CODES, is_code
 from overflight_relay.known import Known
 from overflight_relay.rule import Refusal
 
@@ -37,7 +41,9 @@ _IDENTIFIER_REJECTED: Final = 2
 _UNAVAILABLE_311: Final = 3
 _NOT_AUTHORIZED_311: Final = 5
 _SUBACK_FAILURE_311: Final = 0x80
-_CLIENT_ID_INVALID: Final = 0x85
+_UNACCEPTABLE_VERSION_311: Final = 1
+_MALFORMED: Final = 0x81
+_UNSUPPORTED_VERSION: Final = 0x84
 _UNAVAILABLE: Final = 0x88
 
 
@@ -110,6 +116,36 @@ def farewell(known: Known, reason_code: int) -> Answer:
     if known.version is Version.V5:
         return Answer(encode(Disconnect(reason_code=reason_code), Version.V5), ends=True)
     return Answer(ends=True)
+
+
+def misfit(error: RemoteProtocolError, known: Known, reason_code: int) -> Answer:
+    """End the connection over a packet that breaks the standard, with its code or `reason_code`."""
+    code = error.reason_code or reason_code
+    fits = is_code(PacketType.DISCONNECT, code, from_client=False)
+    return farewell(known, code if fits else reason_code)
+
+
+def no_connection(error: RemoteProtocolError, body: bytes) -> Answer:
+    """Answer a malformed CONNECT as far as the standard asks for it, in the version it claims.
+
+    The version is unknown: [MQTT-3.1.2-2] of 3.1.1, 5.0 §3.1.2.2. No client id:
+    [MQTT-3.1.3-8] of 3.1.1. All else is told why in version 5 only (5.0 §4.13.2).
+    """
+    if error.rule is Rule.PROTOCOL_VERSION:
+        level = body[2 + int.from_bytes(body[:2])]
+        if level > Version.V5:
+            return _connack(_UNSUPPORTED_VERSION, Version.V5)
+        return _connack(_UNACCEPTABLE_VERSION_311, Version.V311)
+    if error.version is Version.V5:
+        code = error.reason_code or _MALFORMED
+        return _connack(code if code in CODES[PacketType.CONNACK] else _MALFORMED, Version.V5)
+    if error.rule is Rule.CLIENT_ID_EMPTY and error.version is not None:
+        return _connack(_IDENTIFIER_REJECTED, error.version)
+    return Answer(ends=True)
+
+
+def _connack(code: int, version: Version) -> Answer:
+    return Answer(encode(ConnAck(reason_code=code), version), ends=True)
 
 
 def unavailable(known: Known) -> Answer:

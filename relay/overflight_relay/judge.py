@@ -22,7 +22,15 @@ from overflight_contract.mqtt.connect_packet import peek_connect
 from overflight_contract.mqtt.framing import body_offset
 from overflight_contract.mqtt.state import Sender
 from overflight_contract.session import Verdict
-from overflight_relay.answers import PROTOCOL, Answer, answer, answer_down, farewell
+from overflight_relay.answers import (
+    PROTOCOL,
+    Answer,
+    answer,
+    answer_down,
+    farewell,
+    misfit,
+    no_connection,
+)
 from overflight_relay.known import Known
 from overflight_relay.protocol import breach
 from overflight_relay.rule import FORMAT_INVALID, Refusal
@@ -67,9 +75,10 @@ class Judge:
         try:
             packet = decode(data, known.version, from_client=True)
         except RemoteProtocolError as error:
-            if data[0] >> 4 == PacketType.CONNECT:
-                self.passed_connect(data[body_offset(data) :])
-            return self._malformed(error)
+            ruling = self._malformed(error)
+            if data[0] >> 4 == PacketType.CONNECT and known.version is None:
+                ruling = self._malformed_connect(ruling, error, data[body_offset(data) :])
+            return ruling
         refusal = self._breach(packet, Sender.CLIENT)
         if refusal is None and isinstance(packet, Connect):
             known.connected(packet)
@@ -150,7 +159,13 @@ class Judge:
         refusal = Refusal(PROTOCOL if misplaced else "malformed", str(error), code)
         if not self.enforce:
             return Ruling(Verdict.MARKED, refusal.reason)
-        return Ruling(Verdict.REFUSED, refusal.reason, farewell(self.known, code).packet, True)
+        return _refused(refusal, misfit(error, self.known, code))
+
+    def _malformed_connect(self, ruling: Ruling, error: RemoteProtocolError, body: bytes) -> Ruling:
+        if self.enforce:
+            return ruling._replace(answer=no_connection(error, body).packet)
+        self.passed_connect(body)
+        return ruling
 
     def _breach(self, packet: Packet, sender: Sender) -> Refusal | None:
         error = breach(packet, self.known, sender)

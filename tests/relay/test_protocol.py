@@ -264,3 +264,48 @@ def test_a_connect_that_was_refused_is_not_taken_note_of(wire):
     effects = talk.raw_up(hello("HAB-01"))
     assert effects.ends
     assert talk.known.version is None
+
+
+C4, C5 = "0004 4d515454 04", "0004 4d515454 05"
+
+
+@pytest.mark.parametrize(
+    ("body", "answered"),
+    [
+        ("0004 4d515454 06 02 003c 0000", "2003 00 84 00"),
+        ("0004 4d515454 02 02 003c 0000", "2002 00 01"),
+        ("0006 4d5149736470 05 02 003c 0000", "2002 00 01"),
+        ("0006 4d5149736470 03 02 003c 0000", "2002 00 02"),
+        (f"{C4} 00 003c 0000", "2002 00 02"),
+        (f"{C4} 03 003c 0001 61", ""),
+        (f"{C5} 03 003c 00 0001 61", "2003 00 81 00"),
+        (f"{C5} 02 003c 03 210000 0001 61", "2003 00 82 00"),
+        (f"{C5} 06 003c 00 0001 61 00 0001 23 0000", "2003 00 81 00"),
+        ("0004 4d515455 04 02 003c 0001 61", ""),
+        ("00", ""),
+        ("0004 4d515454", ""),
+    ],
+)
+def test_a_connect_that_breaks_the_standard_is_answered_as_it_asks(wire, body, answered):
+    data = bytes.fromhex(body)
+    effects = wire(V5).raw_up(b"\x10" + bytes((len(data),)) + data)
+    assert b"".join(effects.replies) == bytes.fromhex(answered)
+    assert effects.ends
+    assert not effects.forward
+
+
+@pytest.mark.parametrize(
+    ("packet", "code"),
+    [
+        ("8203 0001 00", 0x82),
+        ("8207 0001 00 0001 61 03", 0x82),
+        ("3007 0001 61 03 230000", 0x94),
+        ("3004 0001 23 00", 0x81),
+        ("40020000", 0x81),
+    ],
+)
+def test_a_packet_that_breaks_the_standard_is_answered_with_its_code(wire, packet, code):
+    talk = wire(V5).connected()
+    effects = talk.raw_up(bytes.fromhex(packet))
+    assert talk.answer(effects) == Disconnect(reason_code=code)
+    assert effects.ends
