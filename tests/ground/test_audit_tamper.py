@@ -252,3 +252,11 @@ def test_an_altered_picture_is_named(copy: scenes.Scene) -> None:
     assert any(f.kind == "picture-changed" and one.name in f.text for f in report.findings)
     state = {p.state for p in report.pictures}
     assert "changed" in state
+
+
+def test_an_empty_record_vouches_for_nothing(copy: scenes.Scene) -> None:
+    copy.record.write_bytes(b"")
+    report = audit(copy)
+    assert report.verdict is Verdict.UNTOLD
+    assert report.finding_counts["record-damage"] == 1
+    assert "extra" not in report.finding_counts

@@ -19,7 +19,7 @@ def gather(read: Reading, traffic: Traffic, reconciled: Reconciled) -> list[Find
         *_unexplained(traffic.explainer),
         *_disputed(traffic.explainer),
         *_gaps(read, traffic.explainer),
-        *_record_damage(read),
+        *_record_damage(read, traffic.explainer),
     ]
     for vault in read.vaults:
         findings += _vault_findings(vault)
@@ -75,7 +75,14 @@ def _gaps(read: Reading, explainer: Explainer) -> Iterator[Finding]:
         )
 
 
-def _record_damage(read: Reading) -> Iterator[Finding]:
+def _record_damage(read: Reading, explainer: Explainer) -> Iterator[Finding]:
+    if read.record and not read.record.messages and explainer.messages:
+        yield Finding(
+            kind="record-damage",
+            weight=Weight.DOUBT,
+            text="the payload's record is empty, although messages crossed",
+            evidence=(Evidence(source="record"),),
+        )
     for name, damage in read.record.damage if read.record else ():
         yield Finding(
             kind="record-damage",

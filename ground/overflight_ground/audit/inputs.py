@@ -133,6 +133,9 @@ def known_payloads(inputs: AuditInputs, records: Sequence[Path]) -> set[str]:
     return names
 
 
+_NO_STORE: Final = ("no such table", "no such column", "does not exist", "not a database")
+
+
 @contextmanager
 def reading_store(url: str) -> Iterator[DatabaseConnection]:
     """Open a store for reading alone: no migration, no lock; errors as a person needs them."""
@@ -149,9 +152,9 @@ def reading_store(url: str) -> Iterator[DatabaseConnection]:
         with engine.connect() as connection:
             yield connection
     except SQLAlchemyError as error:
-        missing = "no such table" in str(error) or "does not exist" in str(error)
-        problem = InputError if missing else UnavailableError
-        raise problem(f"the store {url} can't be read: {error.args[0]}") from error
+        if any(words in str(error) for words in _NO_STORE):
+            raise InputError(f"{url} is no store of a ground station") from error
+        raise UnavailableError(f"the store {url} can't be read: {error.args[0]}") from error
     finally:
         engine.dispose()
 

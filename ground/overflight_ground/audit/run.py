@@ -43,7 +43,7 @@ def _reconcile(inputs: AuditInputs, read: Reading, traffic: Traffic) -> Reconcil
             held[message.flight] = max(held.get(message.flight, 0), found)
     return reconcile(
         Ledgers(
-            record=read.record.messages if read.record else None,
+            record=read.record.messages or None if read.record else None,
             crossed=crossed if read.sessions else None,
             stored=read.store.messages if read.store else None,
             quarantined=frozenset(read.store.quarantined) if read.store else frozenset(),

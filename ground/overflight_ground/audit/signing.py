@@ -60,8 +60,10 @@ def load_key(path: Path) -> Ed25519PrivateKey:
     """Read a private key; raises `InputError`."""
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"can't read the key {path}: {error}") from error
+    except OSError as error:
+        raise InputError(f"can't read the key {path}: {error.strerror}") from error
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path} is no private key that can be read: {error}") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise InputError(f"{path} is no Ed25519 key; make one with 'overflight audit key {path}'")
     return key

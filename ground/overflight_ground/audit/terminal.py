@@ -73,13 +73,18 @@ def _wrapped(texts: tuple[str, ...]) -> list[str]:
 
 
 def _messages(report: AuditReport) -> str:
-    def count(value: int | None) -> str:
-        return "not given" if value is None else f"{value:,}"
-
-    line = (
-        f"messages    {count(report.sent)} in the record, {count(report.crossed)} crossed, "
-        f"{count(report.stored)} stored; {report.in_all:,} in all of these"
-    )
+    given = [
+        f"{count:,} {words}"
+        for count, words in (
+            (report.sent, "in the record"),
+            (report.crossed, "crossed"),
+            (report.stored, "stored"),
+        )
+        if count is not None
+    ]
+    line = f"messages    {', '.join(given) or 'no ledger was given'}"
+    if len(given) > 1:
+        line += f"; {report.in_all:,} in {'both' if len(given) == 2 else 'all'} of these"
     extras = [
         f"{number:,} {word}"
         for number, word in (

@@ -153,12 +153,13 @@ def _search(report: AuditReport) -> str:
 
 
 def _ledgers(report: AuditReport) -> str:
-    def count(value: int | None) -> str:
-        return "not given" if value is None else f"{value:,}"
+    def count(value: int | None, words: str) -> str:
+        return f"{words} (not given)" if value is None else f"{value:,} {words}"
 
     body = (
-        f"<p>{count(report.sent)} messages in the payload’s record, {count(report.crossed)} "
-        f"crossed, {count(report.stored)} in the ground’s store, distinct by flight and seq; "
+        f"<p>{count(report.sent, 'messages in the payload’s record')}, "
+        f"{count(report.crossed, 'in the traffic')}, "
+        f"{count(report.stored, 'in the ground’s store')}, distinct by flight and seq; "
         f"{report.in_all:,} stand in all of these, byte for byte unless named below. "
         f"{report.resent:,} were sent again, {report.late:,} came late, {report.given_up:,} were "
         f"given up, {report.lost or 0:,} lost.</p>"
