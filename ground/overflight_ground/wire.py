@@ -26,24 +26,32 @@ _VERDICTS: Final = {"ok": Verdict.OK, "marked": Verdict.MARKED, "refused": Verdi
 Predicate = Callable[[PacketView], bool]
 
 
-def arrivals(store: Store, text: str, *, after: int | None, limit: int) -> list[dict[str, Any]]:
+def arrivals(
+    store: Store,
+    text: str,
+    *,
+    after: int | None,
+    limit: int,
+    since_ns: int | None = None,
+    until_ns: int | None = None,
+) -> list[dict[str, Any]]:
     """Return the newest arrivals that fit the filter, oldest first; `FilterError` where it is none.
 
-    Looks at no more than `SCANNED` messages.
+    `since_ns` and `until_ns` go by when they were measured. Looks at no more than `SCANNED`.
     """
     wanted = compile_filter(text) if text else None
+    span = reading.MessageFilter(since_ns=since_ns, until_ns=until_ns)
     found: list[dict[str, Any]] = []
     before: int | None = None
     with store.reading() as connection:
         for _ in range(SCANNED // STEP):
-            rows = reading.messages_page(
-                connection, reading.MessageFilter(), before_id=before, limit=STEP
-            )
+            rows = reading.messages_page(connection, span, before_id=before, limit=STEP)
             fresh = [row for row in rows if after is None or row.id > after]
             for row in fresh:
                 stored = reading.stored_of(row)
                 if wanted is None or wanted(view_of(stored)):
-                    found.append(wire_json(stored))
+                    measured_at_ms = stored.accepted.measured_at_ns // 1_000_000
+                    found.append({**wire_json(stored), "measured_at_ms": measured_at_ms})
             if len(found) >= limit or len(fresh) < STEP:
                 break
             before = fresh[-1].id

@@ -205,6 +205,17 @@ async def test_the_wire_is_narrowed_by_a_filter(client) -> None:
     assert wrong.headers["content-type"] == "application/problem+json"
 
 
+async def test_the_wire_of_a_time_is_narrowed_by_a_filter(client) -> None:
+    span = {"since": "2023-01-28T06:10:00Z", "until": "2023-01-28T06:20:00Z"}
+    lines = (await get(client, "wire", filter='topic contains "position"', **span))["lines"]
+    assert len(lines) == 5
+    assert all(line["topic"].endswith("position") for line in lines)
+    times = [line["measured_at_ms"] for line in lines]
+    assert times == sorted(times)
+    assert times[0] >= 1674886200000
+    assert times[-1] < 1674886800000
+
+
 async def test_the_providers_packets_are_narrowed_too(client, station) -> None:
     packet = {"at_ns": 1, "sequence": 7, "direction": "up", "type": "publish", "hex": ""}
     station.provider_packets(

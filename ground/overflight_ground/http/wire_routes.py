@@ -11,7 +11,7 @@ from overflight_contract.filters import FilterError
 from overflight_ground import wire
 from overflight_ground.http.live_routes import station_of
 from overflight_ground.http.names import Limit
-from overflight_ground.http.replies import ProblemError, plain_json
+from overflight_ground.http.replies import Moment, ProblemError, moment_ns, plain_json
 
 router = APIRouter()
 
@@ -28,13 +28,25 @@ def lines(
     after: Annotated[
         int | None, Query(ge=0, lt=2**63, description="`id` or `sequence` of the last line known")
     ] = None,
+    since: Moment = None,
+    until: Moment = None,
     limit: Limit = 500,
 ) -> Response:
-    """Return lines of the wire, oldest first, as the stream has them."""
+    """Return lines of the wire, oldest first, as the stream has them.
+
+    `since` and `until` narrow what arrived by when it was measured.
+    """
     station = station_of(request)
     try:
         if source == "arrivals":
-            found = wire.arrivals(station.store, filter, after=after, limit=limit)
+            found = wire.arrivals(
+                station.store,
+                filter,
+                after=after,
+                limit=limit,
+                since_ns=moment_ns(since),
+                until_ns=moment_ns(until),
+            )
         else:
             found = wire.provider(list(station.provider), filter, after=after, limit=limit)
     except FilterError as error:

@@ -234,6 +234,7 @@ function open(number) {
 function clearFilter(event) {
   event.stopPropagation();
   parts.filter.value = "";
+  parts.filter.blur(); // the keys are the page's again
   applyFilter();
 }
 

@@ -59,12 +59,12 @@ on("wire", () => {
   if (filtered) waiting ||= setTimeout(() => ((waiting = 0), more()), AHEAD_MS);
 });
 
-const nothing = (of) => ({ of, from: NaN, until: NaN, ring: new Ring(WIRE_LINES), all: [], busy: false });
-let past = nothing("");
+const nothing = (of, filter) => ({ of, filter, from: NaN, until: NaN, ring: new Ring(WIRE_LINES), all: [], busy: false });
+let past = nothing("", "");
 
-/** The lines that had been measured by `time`, for a replay; fetched a page at a time. */
-export function historyBefore(time) {
-  if (past.of !== source()) past = nothing(source()); // a session's past is not the ground's
+/** The lines that had been measured by `time` and fit `filter`, for a replay; fetched a page at a time. */
+export function historyBefore(time, filter) {
+  if (past.of !== source() || past.filter !== filter) past = nothing(source(), filter); // a session's past is not the ground's
   if (!(time >= past.from && time <= past.until)) fetchAround(time);
   let end = past.all.length;
   while (end && past.all[end - 1].at_ms > time) end -= 1;
@@ -79,9 +79,8 @@ async function fetchAround(time) {
   try {
     const reach = reachMs(time);
     const [from, until] = [time - reach, time + reach];
-    const { messages } = await get("messages", { since: iso(from), until: iso(until), limit: PAGE });
-    const all = messages.map((message) => arrival(message, message.measured_at)).sort((a, b) => a.at_ms - b.at_ms);
-    const first = messages.length < PAGE ? from : all[0].at_ms; // a full page lacks its oldest
+    const all = (await measuredBetween(iso(from), iso(until), mine.filter)).sort((a, b) => a.at_ms - b.at_ms);
+    const first = all.length < PAGE ? from : all[0].at_ms; // a full page lacks its oldest
     Object.assign(mine, { from: Math.min(time, first + reach / 4), until, all });
     trouble("wire", null);
   } catch (error) {
@@ -93,6 +92,12 @@ async function fetchAround(time) {
   }
   mine.busy = false;
   touch("wire-lines");
+}
+
+async function measuredBetween(since, until, filter) {
+  const span = { since, until, limit: PAGE };
+  if (!filter) return (await get("messages", span)).messages.map((message) => arrival(message, message.measured_at));
+  return (await get("wire", { filter, ...span })).lines.map((line) => ({ ...line, at_ms: line.measured_at_ms }));
 }
 
 const iso = (ms) => new Date(Math.round(ms)).toISOString();
