@@ -7,6 +7,7 @@ no Python code runs for each packet.
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, compress, repeat
 from operator import add
@@ -34,6 +35,9 @@ _PLAIN: Final = struct.Struct("<BI4xHIQQI6xI")
 
 Of the record's length the upper half is always 0, as are part, masked and length of the reason.
 """
+_RUN: Final = struct.Struct("<BI4xHI26sI")
+"""The same, with `_SAME` in it: time, time, connection and zeros, packed once for a whole run."""
+_SAME: Final = struct.Struct("<QQI6x")
 _REASONED: Final = struct.Struct("<BQHIQQIBBI")
 _LENGTH: Final = struct.Struct("<I")
 _PAIR: Final = struct.Struct("<QQ")
@@ -62,11 +66,14 @@ def pack_packets(packets: Sequence[Packet], first: int, at: int = 0) -> Block:
     times, connections, directions, verdicts, reasons, datas, parts = zip(*packets, strict=True)
     if any(verdicts) or any(parts) or any(reasons):
         return _pack_slowly(packets, first, at)
+    at_ns, connection, direction = packets[0][:3]
+    same_way = directions.count(direction) == count
+    if same_way and times.count(at_ns) == count and connections.count(connection) == count:
+        return pack_run(datas, at_ns, connection, direction, first, at)
     lengths = list(map(len, datas))
-    if directions.count(directions[0]) == count:
-        channels = bytes((directions[0] + 1,)) * count
-    else:
-        channels = bytes(map(add, directions, repeat(1)))
+    channels = (
+        bytes((direction + 1,)) * count if same_way else bytes(map(add, directions, repeat(1)))
+    )
     pieces = [b""] * (2 * count)
     pieces[::2] = map(
         _PLAIN.pack,
@@ -92,20 +99,18 @@ def pack_run(
     lengths = list(map(len, packets))
     pieces = [b""] * (2 * count)
     pieces[::2] = map(
-        _PLAIN.pack,
+        _RUN.pack,
         repeat(5),
         map(add, lengths, repeat(PACKET_CONTENT)),
         repeat(channel),
         _low(first, count),
-        repeat(at_ns),
-        repeat(at_ns),
-        repeat(connection),
+        repeat(_SAME.pack(at_ns, at_ns, connection)),
         lengths,
     )
     pieces[1::2] = packets
     offsets = list(accumulate(map(add, lengths, repeat(PACKET_OVERHEAD)), initial=at))
     offsets.pop()
-    index = [(channel, mcap.index_pairs([at_ns] * count, offsets))]
+    index = [(channel, mcap.index_pairs(array("Q", (at_ns,)) * count, offsets))]
     return Block(b"".join(pieces), at, count, at_ns, at_ns, index, connection)
 
 
