@@ -78,7 +78,10 @@ class Intake:
 
     def commit(self, arrivals: Sequence[Arrival]) -> Outcome:
         """Store a batch; raises `StoreUnavailableError`, and then nothing of it is stored."""
-        judged = judge_all(arrivals)
+        return self.commit_judged(judge_all(arrivals))
+
+    def commit_judged(self, judged: Sequence[Judged]) -> Outcome:
+        """Store a batch that `judge_all` has judged, as `commit` does."""
         try:
             return self._commit(judged, distrust=False)
         except ClashError:

@@ -1,6 +1,7 @@
-"""Drives batches through the intake: read, commit in the writer's thread, acknowledge, receipt.
+"""Drives batches through the intake: read, judge, commit in a thread, acknowledge, receipt.
 
-While a batch is being committed, the loop keeps reading; what has come by then is the next batch.
+While a batch is being committed, the loop goes on reading and judging; what has come by then is the
+next batch. It is begun before the one just committed is acknowledged and told about.
 When the store fails, nothing is acknowledged, reading stops once enough is waiting, and the same
 batch is tried again until the store is back.
 """
@@ -20,7 +21,7 @@ from overflight_contract.messages import Receipt, encode
 from overflight_contract.topics import Kind, topic_for
 from overflight_ground.ingest.flights import FlightKey, FlightRow
 from overflight_ground.ingest.intake import Intake, Outcome
-from overflight_ground.ingest.judge import Arrival
+from overflight_ground.ingest.judge import Arrival, Judged, judge_all
 from overflight_ground.ingest.link import BrokerLink
 from overflight_ground.ingest.receipts import Due, ReceiptSchedule
 from overflight_ground.store import StoreUnavailableError
@@ -39,6 +40,7 @@ class Chunk(NamedTuple):
 
     link: BrokerLink
     arrivals: list[Arrival]
+    judged: list[Judged]
     size: int
 
 
@@ -80,7 +82,7 @@ class Pipeline:
         """Take what one socket read gave; stops the link when too much is waiting."""
         counters = self.counters
         size = sum([len(arrival.raw) for arrival in arrivals])
-        self._waiting.append(Chunk(link, arrivals, size))
+        self._waiting.append(Chunk(link, arrivals, judge_all(arrivals), size))
         counters.received += len(arrivals)
         counters.waiting_messages += len(arrivals)
         counters.waiting_bytes += size
@@ -123,15 +125,16 @@ class Pipeline:
         while True:
             await self._something.wait()
             self._something.clear()
+            done: tuple[list[Chunk], Outcome] | None = None
             while self._waiting:
                 chunks = self._next_batch()
-                arrivals = [a for chunk in chunks for a in chunk.arrivals]
-                outcome = await self._commit(writer, arrivals)
-                for chunk in chunks:
-                    chunk.link.acknowledge(
-                        [a.packet_id for a in chunk.arrivals if a.packet_id is not None]
-                    )
-                self._settle(chunks, outcome)
+                judged = [one for chunk in chunks for one in chunk.judged]
+                commit = self._begin(writer, judged)
+                if done is not None:
+                    self._settle(*done)
+                done = chunks, await self._finish(commit, writer, judged)
+            if done is not None:
+                self._settle(*done)
 
     async def _tidy(self) -> None:
         """Keep SQLite's log short, in a thread of its own: a commit that did so would take long."""
@@ -153,18 +156,26 @@ class Pipeline:
             count += len(chunk.arrivals)
         return chunks
 
-    async def _commit(self, writer: ThreadPoolExecutor, arrivals: list[Arrival]) -> Outcome:
-        """Commit until it works."""
+    def _begin(self, writer: ThreadPoolExecutor, judged: list[Judged]) -> asyncio.Future[Outcome]:
+        """Begin to commit at once, in the writer's thread."""
+        loop = asyncio.get_running_loop()
+        return loop.run_in_executor(writer, self.intake.commit_judged, judged)
+
+    async def _finish(
+        self, commit: asyncio.Future[Outcome], writer: ThreadPoolExecutor, judged: list[Judged]
+    ) -> Outcome:
+        """Wait for a commit; begin it again until it works."""
         loop = asyncio.get_running_loop()
         failures = 0
         while True:
             started_s = loop.time()
             try:
-                outcome = await loop.run_in_executor(writer, self.intake.commit, arrivals)
+                outcome = await commit
             except StoreUnavailableError as error:
                 self._failed(error)
                 await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
                 failures += 1
+                commit = self._begin(writer, judged)
                 continue
             self.counters.commit_seconds += loop.time() - started_s
             if self.trouble is not None:
@@ -179,6 +190,9 @@ class Pipeline:
         self.trouble = str(error)
 
     def _settle(self, chunks: list[Chunk], outcome: Outcome) -> None:
+        """Acknowledge a batch that is committed, and tell everybody."""
+        for chunk in chunks:
+            chunk.link.acknowledge([a.packet_id for a in chunk.arrivals if a.packet_id is not None])
         counters = self.counters
         counters.batches += 1
         counters.committed += len(outcome.stored)

@@ -47,7 +47,7 @@ PLACES: Final = len(HEAD) + SHARED
 """A row has the head, then what its kind has; a position leaves the last place at 0."""
 
 COLUMNS: Final = (*HEAD, "stored_at_ns", *POSITION, *NAVIGATION)
-STEPS: Final = (256, 64, 16, 4, 1)
+STEPS: Final = (1024, 256, 64, 16, 4, 1)
 """So many rows a statement: SQLite works on them in one go, without the interpreter's lock."""
 
 Row = tuple[Any, ...]
