@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import io
 import json
 import struct
@@ -21,6 +22,7 @@ from overflight_contract.session import (
     SessionPacket,
     SessionWriter,
     Verdict,
+    journal,
     open_session,
 )
 from overflight_contract.topics import topic_for
@@ -193,6 +195,21 @@ async def test_upload_needs_the_token_and_a_session(client, session_file) -> Non
     assert wrong.status_code == 422
     assert wrong.headers["content-type"] == "application/problem+json"
     assert (await client.get("/api/v1/sessions")).json() == {"sessions": []}
+
+
+@pytest.mark.parametrize("name", ["flight.mcap", "capture.pcap"])
+async def test_no_room_for_an_upload_is_said(client, session_file, monkeypatch, name) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left for the journal")
+
+    monkeypatch.setattr(journal, "append", full)
+    monkeypatch.setattr("pathlib.Path.rename", full)
+    content = session_file.read_bytes() if name.endswith(".mcap") else as_pcap(session_file)
+    reply = await upload(client, content, name)
+    assert reply.status_code == 507
+    assert "No space left on device" in reply.json()["detail"]
+    assert str(client.shelf.folder) not in reply.text
+    assert list(client.shelf.folder.iterdir()) == []
 
 
 async def test_an_uploaded_session_is_served_beside_live_data(client, session_file) -> None:

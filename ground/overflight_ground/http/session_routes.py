@@ -7,12 +7,13 @@ track, messages, stream and so on) with the session's data alone.
 from __future__ import annotations
 
 import datetime as dt
+import os
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
-from overflight_contract.errors import InputError
+from overflight_contract.errors import InputError, UnavailableError
 from overflight_contract.times import to_ns
 from overflight_ground.http.live_routes import shelf_of
 from overflight_ground.http.replies import Moment, ProblemError, plain_json
@@ -52,6 +53,9 @@ async def upload(
         raise ProblemError(413, "The session is too large", str(error)) from error
     except InputError as error:
         raise ProblemError(422, "This can't be made a session", str(error)) from error
+    except (OSError, UnavailableError) as error:
+        why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        raise ProblemError(507, "The session can't be kept", why) from error
     try:
         opened = await shelf.open_session(session_id)
     except InputError as error:

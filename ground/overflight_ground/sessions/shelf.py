@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from overflight_contract.errors import InputError
+from overflight_contract.errors import InputError, UnavailableError
 from overflight_contract.imports import import_file, is_session
 from overflight_contract.session.rewrite import write_session
 from overflight_contract.times import iso
@@ -177,6 +177,8 @@ def _as_session(upload: Path, shelved: Path, base64: bool) -> None:
         count = write_session(found.items, shelved, metadata=metadata)
     except InputError as error:
         raise InputError(str(error).replace(str(upload), upload.name)) from error
+    except UnavailableError as error:
+        raise UnavailableError(str(error).replace(str(shelved), upload.name)) from error
     if not count:
         shelved.unlink()
         raise InputError(f"{upload.name} is a {found.kind} file, but there is no MQTT in it")
