@@ -182,3 +182,26 @@ async def test_the_log_of_the_store_is_brought_in_beside_commits(
     assert len(set(sizes)) < len(sizes) / 2
     with store.reading() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM messages").scalar_one() == 399
+
+
+async def test_the_next_batch_is_begun_before_the_last_is_acknowledged_but_not_acknowledged_with_it(
+    intake, link, arrival, position, monkeypatch
+) -> None:
+    begun: list[tuple[int, int]] = []
+    commit = intake.commit_judged
+
+    def noted(judged):
+        begun.append((len(judged), len(link.acknowledged)))
+        return commit(judged)
+
+    monkeypatch.setattr(intake, "commit_judged", noted)
+    made = Pipeline(intake, lambda _outcome: None, batch=10)
+    for first in (1, 11, 21):
+        made.take(link, numbered(arrival, position, first, first + 9))
+    task = asyncio.create_task(made.run())
+    await until(lambda: len(link.acknowledged) == 30)
+    assert link.acknowledged == list(range(2, 32))
+    assert [size for size, _ in begun] == [10, 10, 10]
+    assert all(acknowledged <= 10 * n for n, (_, acknowledged) in enumerate(begun))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
