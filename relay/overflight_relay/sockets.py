@@ -96,6 +96,8 @@ def sender(transport: asyncio.Transport) -> Callable[[bytes], None]:
         else:
             try:
                 sent = os.write(fd, data)
+            except (BrokenPipeError, ConnectionResetError):
+                return  # the peer is gone: its last words are read first, and then its end
             except OSError:  # full, or broken: the transport meets the same, and can tell
                 sent = 0
             if sent == len(data):
