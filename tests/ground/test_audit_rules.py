@@ -138,6 +138,22 @@ def test_two_connections_at_once_do_not_mix_their_ids(line: Line) -> None:
     assert line.publish(2, 3) == 0
 
 
+def test_another_connection_of_the_same_name_does_not_end_the_count(line: Line) -> None:
+    """Somebody connects in the payload's name: it goes on for a while, and is thrown out."""
+    line.connect(1)
+    line.subscribe(300)
+    line.publish(0, 301)
+    line.connect(2)
+    line.publish(1, 1, crossing=Crossing.REFUSED, reason="schema")
+    line.connection = 1
+    line.publish(1, 302)
+    line.publish(2, 303)
+    line.connect(3)
+    assert line.subscribe(305) == 0
+    assert sum(line.publish(n, n + 301, dup=True) for n in range(4)) == 0
+    assert line.publish(4, 306) == 0
+
+
 def test_refused_packets_are_tried_and_do_not_cross(line: Line) -> None:
     line.connect()
     left = line.publish(0, 2, payload=b"\xff\xd8" * 40, crossing=Crossing.REFUSED, reason="schema")

@@ -17,7 +17,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Row]:
     return {row.name: row for row in run_gallery(tmp_path_factory.mktemp("gallery"))}
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_the_table_is_what_running_them_gives(rows: dict[str, Row]) -> None:
     found = [line for line in DOC.read_text().splitlines() if line.startswith("| ")]
     for line in table(list(rows.values())).splitlines():

@@ -204,6 +204,7 @@ class Explainer:
         else:
             self._pause(link, packet.crossed_at_ns - before)
         link.last_up_ns = self.last_at_ns = packet.crossed_at_ns
+        link.client.ids = link.ids
 
     def _pause(self, link: Link, gap_ns: int) -> None:
         self.timing_bits += gap_bits(max(0, gap_ns // 1_000_000), 1500 * link.keep_alive_s)

@@ -33,9 +33,12 @@ class PacketIds:
     """How many ids may still be passed over."""
 
     def reconnected(self) -> PacketIds:
-        """Return those of the client's next connection: it may count on from anywhere."""
+        """Return those of the client's next connection: it may count on from anywhere.
+
+        What is open is the client's, not the connection's: two may overlap.
+        """
         lost = LOST_AT_MOST if self.last else 0
-        return PacketIds(last=self.last, open=dict(self.open), lost=lost)
+        return PacketIds(last=self.last, open=self.open, lost=lost)
 
     def accepts(self, packet_id: int) -> tuple[bool, float]:
         """Tell whether `packet_id` is one that a counting client uses now; and its room."""
@@ -66,7 +69,7 @@ class Client:
     """One client id: what lasts longer than its connections."""
 
     ids: PacketIds = field(default_factory=PacketIds)
-    """Those of its newest connection."""
+    """Those of the connection on which something of it crossed last."""
     connections: int = 0
     keep_alive: bytes | None = None
     """That of its first CONNECT, which stands for its configuration; as do its properties."""

@@ -109,25 +109,20 @@ class Finder:
         hits: list[Hit] = []
         raw = list(_raw(collected))
         result.scanned_bytes = sum(len(stream.data) for stream in raw)
-        result.beginnings = _first_of_each(self._beginnings(collected, raw, result))
         plain = {stream.name for stream in raw}
-        for shard in self._shards():
+        beginnings: list[Beginning] = []
+        for number, shard in enumerate(self._shards()):
             # Forms are undone anew for each shard: together they may be too large to keep.
-            for form, stream in self._forms(collected, raw, SearchResult()):
+            counted = result if number == 0 else SearchResult()
+            for form, stream in self._forms(collected, raw, counted):
+                if number == 0:
+                    beginnings += _beginnings(form, stream)
                 hits += self._hits(shard, form, stream)
                 if self._disguises and stream.name not in plain and not _disguised(form):
                     hits += self._veiled(shard, form, stream)
+        result.beginnings = _first_of_each(beginnings)
         result.found = _merge(self.pictures, self._own(hits))
         return result
-
-    def _beginnings(
-        self, collected: Collected, raw: list[Stream], result: SearchResult
-    ) -> Iterator[Beginning]:
-        for form, stream in self._forms(collected, raw, result):
-            for found in find_signatures(stream.data):
-                at = Run(found.offset, 0, 1) if form == "as it is" else None
-                first, last = _ends(stream, at)
-                yield Beginning(found.name, form, stream.name, first, last)
 
     def _own(self, hits: list[Hit]) -> list[Hit]:
         """Leave out what a picture shares with one of which more was found.
@@ -184,8 +179,9 @@ class Finder:
             yield from self._undone(_chain(form, name), inner, depth - 1, seen, result)
 
     def _shards(self) -> Iterator[_Shard]:
+        """Yield the pictures' indexes; an empty one where there is no picture."""
         start = 0
-        while start < len(self.pictures):
+        while start < len(self.pictures) or start == 0:
             bodies: list[bytes] = []
             starts, total = [], 0
             while start + len(bodies) < len(self.pictures) and total < SHARD_BYTES:
@@ -195,6 +191,8 @@ class Finder:
                 bodies.append(body)
             yield _Shard(start, starts, Index.of(b"".join(bodies)))
             start += len(bodies)
+            if not bodies:
+                return
 
     def _hits(self, shard: _Shard, form: str, stream: Stream) -> Iterator[Hit]:
         body = as_bytes(stream.data)
@@ -273,6 +271,13 @@ def _ends(stream: Stream, run: Run | None = None) -> tuple[Packet, Packet]:
 
 def _disguised(form: str) -> bool:
     return form.rpartition(", then ")[2] in _DISGUISES
+
+
+def _beginnings(form: str, stream: Stream) -> Iterator[Beginning]:
+    for found in find_signatures(stream.data):
+        at = Run(found.offset, 0, 1) if form == "as it is" else None
+        first, last = _ends(stream, at)
+        yield Beginning(found.name, form, stream.name, first, last)
 
 
 def _first_of_each(beginnings: Iterable[Beginning]) -> list[Beginning]:
