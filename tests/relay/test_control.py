@@ -1,6 +1,7 @@
 """The control port, the live tap, and the commands that talk to them."""
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -19,10 +20,9 @@ from overflight_relay.hub import Hub
 V311 = Version.V311
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory):
+@contextlib.contextmanager
+def a_relay(folder):
     """A relay as a process; yields (process, port, control URL, session)."""
-    folder = tmp_path_factory.mktemp("relay")
     session = folder / "s.mcap"
     environment = os.environ | {"XDG_RUNTIME_DIR": str(folder)}
     process = subprocess.Popen(
@@ -44,6 +44,13 @@ def running(tmp_path_factory):
     if process.poll() is None:
         process.kill()
     process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """A relay for all tests that leave it running; none may count on what another did."""
+    with a_relay(tmp_path_factory.mktemp("relay")) as found:
+        yield found
 
 
 async def refused_connect(port):
@@ -101,6 +108,7 @@ async def test_who_changes_something_shows_the_token(running):
 
 def test_the_commands(running, capsys):
     url = running[2]
+    asyncio.run(refused_connect(running[1]))
     assert main(["relay", "status", "--relay", url, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["seed"] == 3
     assert main(["relay", "link", "flaky", "--relay", url]) == 0
@@ -117,15 +125,18 @@ def test_the_commands(running, capsys):
 
 def test_watch_live(running, capsys):
     url = running[2]
+    asyncio.run(refused_connect(running[1]))
     assert main(["watch", url, "--tail", "50", "-n", "1", "verdict == refused"]) == 0
     line = capsys.readouterr().out
     assert "REFUSED: identity: client id 'stranger'" in line
 
 
-def test_the_end_is_clean_and_the_link_changes_are_in_the_session(running, capsys):
-    process, _, _, session = running
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(15) == 0
+def test_the_end_is_clean_and_the_link_changes_are_in_the_session(tmp_path):
+    with a_relay(tmp_path) as (process, _, url, session):
+        for change in (["flaky"], ["--latency", "800ms"], ["perfect"]):
+            assert main(["relay", "link", *change, "--relay", url]) == 0
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
     with open_session(session) as reader:
         notes = [(note.kind, note.detail) for note in reader.notes()]
     assert [kind for kind, _ in notes] == ["start", "link", "link", "link", "stop"]
