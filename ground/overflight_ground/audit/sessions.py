@@ -50,7 +50,7 @@ class PacketIds:
     def take(self, packet_id: int, sent: bytes | None) -> None:
         """Note that `packet_id` was used for `sent` (None: not for a message)."""
         over = self._passed_over(packet_id)
-        if packet_id not in self.open and over <= self.lost:
+        if over == 0 or (packet_id not in self.open and over <= self.lost):
             skipped = [(self.last + step) % PACKET_IDS + 1 for step in range(over)]
             self.open.update(dict.fromkeys(i for i in skipped if i not in self.open))
             self.lost -= over
