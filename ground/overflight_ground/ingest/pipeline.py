@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 BATCH: Final = 2_000
 HIGH_MESSAGES: Final = 20_000
 HIGH_BYTES: Final = 64 * 2**20
-TIDY_S: Final = 1.0
+TIDY_S: Final = 0.25
 RETRY_S: Final = (0.1, 0.25, 0.5, 1.0, 2.0)
 
 
