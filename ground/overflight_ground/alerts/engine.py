@@ -156,7 +156,7 @@ class AlertEngine:
             heard.last_measured_ns if at_ns is None else at_ns,
             self.rules.late.severity or "warning",
             f"{payload} late",
-            f"no message for {silent_s:.0f} s, expected every {rhythm_s:.1f} s",
+            f"no message for {silent_s:.0f} s, expected every {rhythm_s:.3g} s",
             {"silent_s": round(silent_s, 1), "rhythm_s": round(rhythm_s, 3)},
         )
 
