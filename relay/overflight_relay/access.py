@@ -8,13 +8,14 @@ read. Who shows the token is no such page.
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from overflight_contract.addresses import ip_address, is_loopback, named_host
 
 
 class Access:
@@ -62,27 +63,11 @@ def names_relay(host: str, configured: str) -> bool:
     opened to a network is also asked by other addresses, and by names without a dot, which no
     stranger can own.
     """
-    try:
-        name = urlsplit(f"//{host}").hostname
-    except ValueError:
-        return False
+    name = named_host(host)
     if name is None:
         return False
     if name in ("localhost", configured.lower()):
         return True
-    if _is_loopback(configured) or configured.lower() == "localhost":
-        return _is_loopback(name)
-    return _address(name) is not None or "." not in name
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return None
-
-
-def _is_loopback(host: str) -> bool:
-    address = _address(host)
-    mapped = getattr(address, "ipv4_mapped", None)
-    return address is not None and (mapped or address).is_loopback
+    if is_loopback(configured) or configured.lower() == "localhost":
+        return is_loopback(name)
+    return ip_address(name) is not None or "." not in name

@@ -291,6 +291,7 @@ async def ask(station, method, path, *, peer="127.0.0.1", host="127.0.0.1:8080",
         ("GET", "/api/v1/health", "192.0.2.7", "192.0.2.1:8080", {}, 401),
         ("GET", "/metrics", "192.0.2.7", "192.0.2.1:8080", {}, 401),
         ("GET", "/api/v1/health", "127.0.0.1", "evil.example", {}, 401),
+        ("GET", "/api/v1/health", "127.0.0.1", "[::1", {}, 401),
         ("GET", "/api/v1/health", "127.0.0.1", "localhost", {"X-Forwarded-For": "192.0.2.7"}, 401),
         (
             "GET",

@@ -8,7 +8,6 @@ no proxy says that it passes on somebody else's request.
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import os
 import secrets
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from overflight_contract.addresses import is_loopback, named_host
 from overflight_contract.errors import InputError
 from overflight_ground.http.replies import problem
 
@@ -83,17 +83,10 @@ def is_local(scope: Scope, headers: Mapping[str, str]) -> bool:
     client = scope.get("client")
     if client is None or any(name in headers for name in _FORWARDED):
         return False
-    host = urlsplit(f"//{headers.get('host', '')}").hostname
-    return _loopback(client[0]) and host is not None and (host == "localhost" or _loopback(host))
-
-
-def _loopback(host: str) -> bool:
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
+    host = named_host(headers.get("host", ""))
+    return (
+        is_loopback(client[0]) and host is not None and (host == "localhost" or is_loopback(host))
+    )
 
 
 def bearer(headers: Mapping[str, str]) -> str | None:

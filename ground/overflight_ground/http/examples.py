@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from overflight_ground.http.columns import COLUMNS
+
 _FLIGHT: Final = "20230128T060000Z-7f3a"
 _TIME: Final = "2023-01-28T06:39:00.000Z"
 
@@ -87,17 +89,6 @@ _ALERT: Final = {
     "evidence": {"area": "Canada", "area_kind": "country"},
 }
 
-_COLUMNS: Final = [
-    "measured_at_ms",
-    "lat_deg",
-    "lon_deg",
-    "alt_msl_m",
-    "speed_mps",
-    "climb_mps",
-    "phase",
-    "seq",
-]
-
 _PREDICTED: Final = {
     "label": "+6 h",
     "hours": 6.0,
@@ -130,11 +121,11 @@ EXAMPLES: Final[dict[str, Any]] = {
     "/api/v1/payloads/{payload}/track": {
         "payload": "HAB-01",
         "flight": _FLIGHT,
-        "columns": _COLUMNS,
+        "columns": list(COLUMNS),
         "rows": [[1674885660000, 50.0, 179.92, 18000.0, 24.5, 0.0, "float", 1]],
     },
     "/api/v1/overviews": {
-        "columns": _COLUMNS,
+        "columns": list(COLUMNS),
         "points": 700,
         "tracks": [
             {

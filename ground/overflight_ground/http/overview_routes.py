@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from collections.abc import Iterator
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
+from overflight_contract.formats import TrackPoint
+from overflight_ground.http.columns import COLUMNS, rows_of, track_of
 from overflight_ground.http.live_routes import station_of
 from overflight_ground.http.names import FlightName, PayloadPath
 from overflight_ground.http.replies import ProblemError, json_reply
-from overflight_ground.http.track_routes import COLUMNS
 from overflight_ground.ingest.flights import FlightRow
 from overflight_ground.live import LivePayload
 from overflight_ground.station import Station
@@ -44,7 +46,7 @@ def overviews(
     tracks = []
     with station.store.reading() as connection:
         for live in chosen:
-            rows = _rows(connection, live.row, each)
+            rows = rows_of(_points(connection, live.row, each))
             tracks.append({"payload": live.payload, "flight": live.flight, "rows": rows})
     return json_reply(request, {"columns": COLUMNS, "points": each, "tracks": tracks})
 
@@ -73,24 +75,11 @@ def overview(
         row = station.live.rows.get((payload, chosen or ""))
         if chosen is None or row is None:
             raise ProblemError(404, "No such flight", f"nothing was heard from {payload}")
-        rows = _rows(connection, row, points)
-    return json_reply(
-        request, {"payload": payload, "flight": chosen, "columns": COLUMNS, "rows": rows}
+        found = track_of(payload, chosen, _points(connection, row, points))
+    return json_reply(request, found)
+
+
+def _points(connection: Connection, row: FlightRow, points: int) -> Iterator[TrackPoint]:
+    return merge(
+        overview_rows(connection, row.payload, row.flight, count=row.messages, points=points)
     )
-
-
-def _rows(connection: Connection, row: FlightRow, points: int) -> list[tuple[Any, ...]]:
-    found = overview_rows(connection, row.payload, row.flight, count=row.messages, points=points)
-    return [
-        (
-            point.measured_at_ns // 1_000_000,
-            point.lat_deg,
-            point.lon_deg,
-            point.alt_msl_m,
-            point.speed_mps,
-            point.climb_mps,
-            point.phase,
-            point.seq,
-        )
-        for point in merge(found)
-    ]

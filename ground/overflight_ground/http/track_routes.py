@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import re
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from overflight_contract.errors import OverflightError
 from overflight_contract.formats import FORMATS, TrackPoint
+from overflight_ground.http.columns import track_of
 from overflight_ground.http.live_routes import station_of
 from overflight_ground.http.names import FlightName, PayloadPath
 from overflight_ground.http.replies import (
@@ -27,16 +28,6 @@ from overflight_ground.store.reading import MessageFilter
 from overflight_ground.track import merge
 
 router = APIRouter()
-COLUMNS: Final = (
-    "measured_at_ms",
-    "lat_deg",
-    "lon_deg",
-    "alt_msl_m",
-    "speed_mps",
-    "climb_mps",
-    "phase",
-    "seq",
-)
 Box = tuple[float, float, float, float]
 FormatName = Literal["json", "geojson", "gpx", "kml", "czml", "csv", "jsonl", "parquet", "sondehub"]
 BBox = Annotated[
@@ -87,7 +78,7 @@ def track(
     if simplify_m:
         points = simplify(points, simplify_m)
     if format == "json":
-        return json_reply(request, _columns(payload, chosen, points))
+        return json_reply(request, track_of(payload, chosen, points))
     return _formatted(request, station, format, points, f"{payload}_{chosen}")
 
 
@@ -110,23 +101,6 @@ def parse_bbox(text: str | None) -> Box | None:
     if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= north <= 90):
         raise ProblemError(422, "The request does not fit", "bbox: out of range or upside down")
     return west, south, east, north
-
-
-def _columns(payload: str, flight: str, points: list[TrackPoint]) -> dict[str, object]:
-    rows = [
-        (
-            point.measured_at_ns // 1_000_000,
-            point.lat_deg,
-            point.lon_deg,
-            point.alt_msl_m,
-            point.speed_mps,
-            point.climb_mps,
-            point.phase,
-            point.seq,
-        )
-        for point in points
-    ]
-    return {"payload": payload, "flight": flight, "columns": COLUMNS, "rows": rows}
 
 
 def _formatted(

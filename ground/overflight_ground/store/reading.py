@@ -14,6 +14,7 @@ from overflight_ground.ingest.flights import FlightRow
 from overflight_ground.ingest.intake import Stored
 from overflight_ground.ingest.judge import Accepted, Arrival
 from overflight_ground.ingest.plausible import BELIEVABLE
+from overflight_ground.store.inserting import NAVIGATION, POSITION
 from overflight_ground.store.store import Store
 from overflight_ground.store.tables import (
     audits,
@@ -231,19 +232,7 @@ def density(
     return counts
 
 
-DECODED: Final = {
-    "position": ("lat_deg", "lon_deg", "alt_msl_m", "alt_hae_m", "fix", "sats", "hdop"),
-    "navigation": (
-        "track_deg",
-        "speed_mps",
-        "climb_mps",
-        "phase",
-        "waypoint",
-        "waypoint_distance_m",
-        "waypoint_bearing_deg",
-        "cross_track_m",
-    ),
-}
+DECODED: Final = {"position": POSITION, "navigation": NAVIGATION}
 """The columns that each kind fills."""
 
 
