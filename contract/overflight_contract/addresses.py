@@ -27,3 +27,11 @@ def named_host(header: str) -> str | None:
         return urlsplit(f"//{header}").hostname
     except ValueError:
         return None
+
+
+def is_origin(header: str, host: str) -> bool:
+    """Tell whether an ``Origin`` header names the host that the ``Host`` header names."""
+    try:
+        return host != "" and urlsplit(header).netloc == host
+    except ValueError:
+        return False

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from overflight_contract.addresses import ip_address, is_loopback, named_host
+from overflight_contract.addresses import ip_address, is_loopback, is_origin, named_host
 
 
 class Access:
@@ -44,7 +43,7 @@ class Access:
             detail = f"the host {host[:80]!r} is not this relay; ask by its address, as 127.0.0.1"
             return JSONResponse({"detail": detail}, 403)
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and not is_origin(origin, host):
             detail = f"a page of {origin[:80]!r} may not ask the relay"
             return JSONResponse({"detail": detail}, 403)
         return None

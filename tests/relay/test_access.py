@@ -37,7 +37,7 @@ async def test_a_name_that_points_here_is_no_way_in(ask, path):
 
 
 @pytest.mark.parametrize(
-    "origin", [EVIL, "null", "http://127.0.0.1:8080", "https://localhost:18830"]
+    "origin", [EVIL, "null", "http://[", "http://127.0.0.1:8080", "https://localhost:18830"]
 )
 async def test_a_page_of_another_origin_may_not_ask(ask, origin):
     for answer in (

@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from overflight_contract.addresses import is_loopback, named_host
+from overflight_contract.addresses import is_loopback, is_origin, named_host
 from overflight_contract.errors import InputError
 from overflight_ground.http.replies import problem
 
@@ -109,7 +109,7 @@ def same_origin(headers: Mapping[str, str]) -> bool:
     origin = headers.get("origin")
     if origin is None:
         return headers.get("sec-fetch-site") in ("same-origin", "none")
-    return urlsplit(origin).netloc == headers.get("host")
+    return is_origin(origin, headers.get("host", ""))
 
 
 def keep_token(file: Path) -> str:
