@@ -22,10 +22,11 @@ from overflight_contract.mqtt.errors import RemoteProtocolError
 from overflight_contract.mqtt.framing import body_offset, split_publish
 from overflight_contract.mqtt.tracing import Field, trace
 from overflight_contract.mqtt.vocabulary import PacketType, Version
+from overflight_contract.session.model import Part
 from overflight_contract.times import iso
 
 UP, DOWN = 0, 1
-WHOLE, FIRST, MIDDLE, LAST = range(4)
+WHOLE, FIRST, MIDDLE, LAST = map(int, Part)  # plain numbers, which are quicker
 VERDICTS: Final = ("ok", "marked", "refused")
 DIRECTIONS: Final = ("up", "down")
 TYPES: Final = tuple(kind.name.lower() for kind in PacketType)

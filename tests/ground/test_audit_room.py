@@ -17,12 +17,13 @@ import pytest
 from overflight.leaks.scene import PAYLOAD, START_NS, flight_messages
 from overflight_contract import messages as m
 from overflight_contract import mqtt
+from overflight_contract.session.model import Part
 from overflight_contract.topics import Kind, topic_for
 from overflight_ground.audit.explain import Explainer
 from overflight_ground.audit.room import Motion, gap_bits, position_bits, universal
 from overflight_ground.audit.sessions import FlightState
 from overflight_ground.audit.tally import ByteClass
-from overflight_ground.audit.traffic import Connection, Crossing, Packet, Part
+from overflight_ground.audit.traffic import Connection, Crossing, Packet
 
 V5 = mqtt.Version.V5
 MESSAGES = flight_messages(12)

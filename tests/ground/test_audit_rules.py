@@ -10,11 +10,12 @@ import pytest
 from overflight.leaks.scene import PAYLOAD, START_NS, flight_messages
 from overflight_contract import messages as m
 from overflight_contract import mqtt
+from overflight_contract.session.model import Part
 from overflight_contract.topics import Kind, topic_for
 from overflight_ground.audit.explain import Explainer
 from overflight_ground.audit.room import universal
 from overflight_ground.audit.tally import ByteClass
-from overflight_ground.audit.traffic import Connection, Crossing, Packet, Part
+from overflight_ground.audit.traffic import Connection, Crossing, Packet
 
 V311, V5 = mqtt.Version.V311, mqtt.Version.V5
 MESSAGES = flight_messages(20)

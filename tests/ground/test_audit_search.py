@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 
 from overflight.leaks.scene import flight_messages, picture
 from overflight_contract import messages as m
+from overflight_contract.session.model import Part
 from overflight_ground.audit.search.find import Finder, Picture, SearchResult
 from overflight_ground.audit.search.fingerprints import SMALLEST_RUN, Index
 from overflight_ground.audit.search.signatures import find_signatures
 from overflight_ground.audit.search.streams import Collected
 from overflight_ground.audit.tally import ByteClass, Judged
-from overflight_ground.audit.traffic import Crossing, Packet, Part
+from overflight_ground.audit.traffic import Crossing, Packet
 
 PICTURES = [picture(seed, 48) for seed in range(3)]
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from overflight_contract.messages import Telemetry, kind_of
+from overflight_contract.session.model import Part
 from overflight_contract.times import iso
 from overflight_ground.audit import connect_rules, publish_rules, small_rules, walk
 from overflight_ground.audit.findings import Evidence
@@ -19,7 +20,7 @@ from overflight_ground.audit.ledgers import Crossed
 from overflight_ground.audit.room import choice, gap_bits, universal
 from overflight_ground.audit.sessions import Client, FlightState, Link
 from overflight_ground.audit.tally import SAMPLE_BYTES, ByteClass, Judged, Tally, Unexplained
-from overflight_ground.audit.traffic import Connection, Crossing, Packet, Part
+from overflight_ground.audit.traffic import Connection, Crossing, Packet
 from overflight_ground.audit.walk import Field
 
 FIRST_TIME_BITS: Final = 49.0

@@ -31,12 +31,13 @@ from overflight_contract.session import (
     SessionReader,
     open_session,
 )
+from overflight_contract.session.model import Part
 from overflight_contract.times import to_ns
 from overflight_contract.topics import Kind, topic_for
 from overflight_contract.vault import VaultReport, sha256_of, verify_vault
 from overflight_ground.audit.ledgers import Recorded, Stored
 from overflight_ground.audit.report import Input
-from overflight_ground.audit.traffic import Connection, Crossing, Gap, Packet, Part
+from overflight_ground.audit.traffic import Connection, Crossing, Gap, Packet
 from overflight_ground.store import tables
 from overflight_ground.store.store import Store, store_url
 
@@ -288,7 +289,7 @@ def to_packet(item: SessionPacket, file: int = 0) -> Packet:
         Crossing(int(item.verdict)),
         item.reason,
         item.data,
-        Part(int(item.part)),
+        Part(item.part),
         item.sequence,
         file,
     )

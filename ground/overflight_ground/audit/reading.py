@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from overflight_contract.session.model import Part
 from overflight_contract.vault import VaultReport
 from overflight_ground.audit import inputs as opening
 from overflight_ground.audit.explain import Explainer
@@ -14,7 +15,7 @@ from overflight_ground.audit.learned import Metadata
 from overflight_ground.audit.report import Input
 from overflight_ground.audit.search.streams import Collected
 from overflight_ground.audit.tally import Judged
-from overflight_ground.audit.traffic import Crossing, Packet, Part
+from overflight_ground.audit.traffic import Crossing, Packet
 
 
 @dataclass(slots=True)

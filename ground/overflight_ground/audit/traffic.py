@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
+from overflight_contract.session.model import Part
+
 
 class Crossing(enum.IntEnum):
     """What became of a packet at the relay."""
@@ -14,15 +16,6 @@ class Crossing(enum.IntEnum):
     """Against the policy, let through (``observe``)."""
     REFUSED = 2
     """Did not cross; an attempt."""
-
-
-class Part(enum.IntEnum):
-    """Whether a recorded item is a whole packet or a piece of one too large to collect."""
-
-    WHOLE = 0
-    FIRST = 1
-    MIDDLE = 2
-    LAST = 3
 
 
 class Packet(NamedTuple):
