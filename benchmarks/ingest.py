@@ -2,8 +2,10 @@
 
 Sides: our ingest (MQTT core, one transaction a batch, acknowledged after commit, SQLite with
 synchronous FULL) from mosquitto and from nats-server; the same work with paho-mqtt and SQLAlchemy
-dictionaries; plain sqlite3 fed from memory, which is the limit; PostgreSQL through our intake.
-Messages are published with QoS 1 by a sender that writes ready-made packets.
+dictionaries; two limits: plain sqlite3 fed from memory, and each broker with a subscriber that
+acknowledges at once and stores nothing; PostgreSQL through our intake. Messages are published with
+QoS 1 by a sender that writes ready-made packets. mosquitto runs with its own settings but for the
+limits of its queues; for latencies, with TCP_NODELAY.
 
     python benchmarks/ingest.py [--quick] [--json]
     python benchmarks/ingest.py --memory --messages 10000000     does memory stay flat?
@@ -18,6 +20,7 @@ import datetime as dt
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -30,9 +33,10 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from overflight_contract import messages as m
-from overflight_contract.mqtt import Connect, Publish, Version, encode
+from overflight_contract.mqtt import Connect, Publish, Subscribe, Subscription, Version, encode
 from overflight_contract.topics import topic_for
 
 FLIGHT = "20230128T060000Z-7f3a"
@@ -88,13 +92,13 @@ def wait_for_port(port: int) -> None:
 
 
 @contextlib.contextmanager
-def mosquitto(folder: Path) -> Iterator[int]:
+def mosquitto(folder: Path, *, nodelay: bool = False) -> Iterator[int]:
     binary = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
     port = free_port()
     config = folder / "mosquitto.conf"
     config.write_text(
         f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\n"
-        "max_queued_messages 0\nset_tcp_nodelay true\n"
+        f"max_queued_messages 0\nset_tcp_nodelay {str(nodelay).lower()}\n"
     )
     process = subprocess.Popen([binary, "-c", str(config)], stderr=subprocess.DEVNULL)
     try:
@@ -194,7 +198,7 @@ async def receive_ours(port: int, store: str, expected: int, *, memory: bool = F
         if memory:
             held.setdefault(count * STEPS // expected, resident_mb())
         else:
-            log.append((time.time_ns(), [s.accepted.message.seq for s in outcome.stored]))
+            log.append((time.time_ns(), seqs_of(outcome.stored)))
         if count >= expected:
             done.set()
 
@@ -208,6 +212,7 @@ async def receive_ours(port: int, store: str, expected: int, *, memory: bool = F
     subscriber = Subscriber(
         Subscription(BrokerAddress("127.0.0.1", port), "bench-ground"),
         on_arrivals=pipeline.take,
+        on_taken=pipeline.take_runs,
         on_connected=connected,
         on_lost=pipeline.lost,
         now_ns=time.time_ns,
@@ -294,6 +299,40 @@ def receive_paho(port: int, store: str, expected: int) -> None:
     report(log)
 
 
+def seqs_of(stored: Any) -> list[int]:
+    """Return the seqs of what was stored, at no more cost than that."""
+    seqs: list[int] = []
+    for part in stored.parts:
+        run = getattr(part, "run", None)
+        seqs += run.seqs if run is not None else [s.accepted.message.seq for s in part]
+    return seqs
+
+
+def receive_bare(port: int, store: str, expected: int) -> None:
+    """Acknowledge at once, look at nothing, store nothing: what the broker itself can give."""
+    publish = re.compile(rb"2[\x80-\xff].\x00.overflight/1/[^/]+/[a-z]+(..)\{[^}]+\}+", re.DOTALL)
+    with socket.create_connection(("127.0.0.1", port)) as broker:
+        broker.sendall(encode(Connect(client_id="bench-bare", version=Version.V311), Version.V311))
+        assert broker.recv(4)[3] == 0
+        subscribe = Subscribe(
+            packet_id=1, subscriptions=(Subscription(topic_filter="overflight/#", qos=1),)
+        )
+        broker.sendall(encode(subscribe, Version.V311))
+        assert broker.recv(5)[4] == 1
+        print("ready", flush=True)
+        log: list[tuple[int, list[int]]] = []
+        held, count = b"", 0
+        while count < expected:
+            held += broker.recv(1 << 18)
+            if packet_ids := publish.findall(held):
+                *_, last = publish.finditer(held, max(0, len(held) - 1_000))
+                held, count = held[last.end() :], count + len(packet_ids)
+                broker.sendall(b"@\2" + b"@\2".join(packet_ids))
+            log.append((time.time_ns(), []))
+            time.sleep(TICK_S)
+    report(log[-1:])
+
+
 def resident_mb() -> float:
     """Return how much memory this process holds (Linux)."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -373,23 +412,25 @@ def sqlite_limit(folder: Path, count: int) -> float:
     from overflight_ground.ingest.judge import Accepted, Arrival, judge
     from overflight_ground.ingest.rows import message_row
     from overflight_ground.store import Store
-    from overflight_ground.store.inserting import insert_sqlite
+    from overflight_ground.store.inserting import PLACES, insert_sqlite
 
     file = folder / "limit.sqlite"
     Store.open(str(file)).close()
-    rows = []
+    rows: list[Any] = []
     for seq in range(1, count + 1):
         body = message(seq)
         topic = topic_for(PAYLOAD, m.kind_of(body)).encode()
         judged = judge(Arrival(topic, m.encode(body), 1, False, False, 1))
         assert isinstance(judged, Accepted)
-        rows.append(message_row(seq, judged, None))
+        rows += message_row(seq, judged, None)
+    step = 1024 * PLACES
     connection = sqlite3.connect(file)
     connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA secure_delete=OFF")
     cursor = connection.cursor()
     begin = time.perf_counter()
-    for start in range(0, count, 1024):
-        insert_sqlite(cursor, rows[start : start + 1024], 1)
+    for start in range(0, len(rows), step):
+        insert_sqlite(cursor, rows[start : start + step], 1)
         connection.commit()
     return count / (time.perf_counter() - begin)
 
@@ -433,28 +474,29 @@ def postgres() -> Iterator[str | None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def postgres_rate(count: int) -> float | None:
+def postgres_rate(packets: list[bytes]) -> float | None:
+    """Bytes as a broker sends them, ready in memory, through our intake into PostgreSQL."""
     from overflight_ground.ingest.intake import Intake
-    from overflight_ground.ingest.judge import Arrival
     from overflight_ground.ingest.plausible import Clock
+    from overflight_ground.ingest.run import Run, pieces
     from overflight_ground.store import Store
 
-    arrivals = []
-    for seq in range(1, count + 1):
-        body = message(seq)
-        topic = topic_for(PAYLOAD, m.kind_of(body)).encode()
-        arrivals.append(Arrival(topic, m.encode(body), 1, False, False, 1))
+    reads = [b"".join(packets[first : first + 1000]) for first in range(0, len(packets), 1000)]
     with postgres() as url:
         if url is None:
             return None
         store = Store.open(url)
         intake = Intake(store, clock=Clock.DATA, now_ns=time.time_ns)
         intake.load()
-        begin = time.perf_counter()
-        for start in range(0, count, 1000):
-            intake.commit(arrivals[start : start + 1000])
-        rate = count / (time.perf_counter() - begin)
+        stored, begin = 0, time.perf_counter()
+        for read in reads:
+            runs: list[Run] = []
+            for piece in pieces(read, Version.V311, 1) or ():
+                runs += piece.taken.runs if piece.taken is not None else []
+            stored += len(intake.commit_pieces(runs).stored)
+        rate = stored / (time.perf_counter() - begin)
         store.close()
+    assert stored == len(packets)
     return rate
 
 
@@ -464,7 +506,7 @@ def measure(*, quick: bool) -> dict[str, float | None]:
     seconds = 2 if quick else 10
     packets = [packet(seq) for seq in range(1, count + 1)]
     result: dict[str, float | None] = {}
-    ours, theirs, from_nats = [], [], []
+    ours, theirs, from_nats, bare, bare_nats = [], [], [], [], []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as name, mosquitto(Path(name)) as port:
             ours.append(throughput("ours", port, Path(name), packets))
@@ -472,19 +514,27 @@ def measure(*, quick: bool) -> dict[str, float | None]:
             theirs.append(throughput("paho", port, Path(name), packets[: count // 4]))
         with tempfile.TemporaryDirectory() as name, nats(Path(name)) as port:
             from_nats.append(throughput("ours", port, Path(name), packets))
+        with tempfile.TemporaryDirectory() as name, mosquitto(Path(name)) as port:
+            bare.append(throughput("bare", port, Path(name), packets))
+        with tempfile.TemporaryDirectory() as name, nats(Path(name)) as port:
+            bare_nats.append(throughput("bare", port, Path(name), packets))
     with tempfile.TemporaryDirectory() as name:
         limit = sqlite_limit(Path(name), count)
-        with mosquitto(Path(name)) as port:
+        with mosquitto(Path(name), nodelay=True) as port:
             result["p99_ms_at_1000"] = latency_ms(port, Path(name), 1_000, seconds, packets)
-        with mosquitto(Path(name)) as port:
+        with mosquitto(Path(name), nodelay=True) as port:
             result["p99_ms_at_20000"] = latency_ms(port, Path(name), 20_000, seconds, packets)
     result["committed_per_s"] = statistics.median(ours)
     result["committed_per_s_nats"] = statistics.median(from_nats)
     result["vs_paho_sqlalchemy"] = statistics.median(ours) / statistics.median(theirs)
     result["vs_sqlite3_limit"] = statistics.median(ours) / limit
-    result["postgres_rows_per_s"] = postgres_rate(count // 2 if quick else count)
+    result["postgres_rows_per_s"] = postgres_rate(packets)
     result["paho_sqlalchemy_per_s"] = statistics.median(theirs)
     result["sqlite3_limit_per_s"] = limit
+    result["mosquitto_limit_per_s"] = statistics.median(bare)
+    result["nats_limit_per_s"] = statistics.median(bare_nats)
+    result["vs_mosquitto_limit"] = statistics.median(ours) / statistics.median(bare)
+    result["vs_nats_limit"] = statistics.median(from_nats) / statistics.median(bare_nats)
     return result
 
 
@@ -502,7 +552,8 @@ def main() -> None:
             memory = role == "memory"
             asyncio.run(receive_ours(int(port), store, int(expected), memory=memory))
         else:
-            receive_paho(int(port), store, int(expected))
+            receive = receive_paho if role == "paho" else receive_bare
+            receive(int(port), store, int(expected))
         return
     result = memory_mb(args.messages) if args.memory else measure(quick=args.quick)
     for name, value in result.items():

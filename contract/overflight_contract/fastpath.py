@@ -39,11 +39,21 @@ _SPEED: Final = rb"(?:[1-4]\d\d\.\d|[1-9]\d?+\.\d|0\.\d|500\.0|null)"
 _CLIMB: Final = (
     rb"(?:[12]\d\d\.\d|[1-9]\d?+\.\d|0\.\d|-[12]\d\d\.\d|-[1-9]\d?+\.\d|-0\.[1-9]|-?300\.0|null)"
 )
+_FIX: Final = rb'"[23]d"'
+_SATS: Final = rb"(?:[1-9]\d?+|0|null)"
+_PHASE: Final = rb'"(?:prelaunch|ascent|float|descent|landed)"'
+_NUMBER: Final = rb"(?:[1-9]\d{0,2}+|0)"
+_DISTANCE: Final = rb"(?:1\d{7}+|[1-9]\d{0,6}+|0)"
 _WAYPOINT: Final = (
-    rb'(?:\{"number":(?:[1-9]\d{0,2}+|0),"distance_m":(?:1\d{7}+|[1-9]\d{0,6}+|0),"bearing_deg":'
+    rb'(?:\{"number":'
+    + _NUMBER
+    + rb',"distance_m":'
+    + _DISTANCE
+    + rb',"bearing_deg":'
     + _ANGLE
     + rb"\}|null)"
 )
+_CROSS_TRACK: Final = rb"(?:1\d{7}+|[1-9]\d{0,6}+|-1\d{7}+|-[1-9]\d{0,6}+|0|null)"
 HEAD: Final = (
     rb'\{"flight":"'
     + _FLIGHT
@@ -66,7 +76,11 @@ POSITION_TAIL: Final = (
     + _ALTITUDE
     + rb',"alt_hae_m":'
     + _ALTITUDE
-    + rb',"fix":"[23]d","sats":(?:[1-9]\d?+|0|null),"hdop":'
+    + rb',"fix":'
+    + _FIX
+    + rb',"sats":'
+    + _SATS
+    + rb',"hdop":'
     + _HDOP
     + rb"\}"
 )
@@ -79,9 +93,13 @@ NAVIGATION_TAIL: Final = (
     + _SPEED
     + rb',"climb_mps":'
     + _CLIMB
-    + rb',"phase":"(?:prelaunch|ascent|float|descent|landed)","waypoint":'
+    + rb',"phase":'
+    + _PHASE
+    + rb',"waypoint":'
     + _WAYPOINT
-    + rb',"cross_track_m":(?:1\d{7}+|[1-9]\d{0,6}+|-1\d{7}+|-[1-9]\d{0,6}+|0|null)\}'
+    + rb',"cross_track_m":'
+    + _CROSS_TRACK
+    + rb"\}"
 )
 """The rest of a navigation message."""
 
@@ -90,6 +108,45 @@ POSITION: Final = HEAD + POSITION_TAIL
 
 NAVIGATION: Final = HEAD + NAVIGATION_TAIL
 """Accepts most canonical navigation messages; groups: seq, held_from."""
+
+PLACES: Final = 8
+"""So many fields of their own have the two kinds, side by side (`columns`)."""
+
+
+def columns(position: int) -> bytes:
+    """Return a pattern of both kinds that has a group for each value, to be read in columns.
+
+    Its groups: flight, seq, held_from, measured_at, then `PLACES` of which the first is the
+    latitude of a position or the track of a navigation message, and so on in the order of their
+    fields; a waypoint has three of them. It is to follow something that has set the group with the
+    number `position` where a position is wanted, and left it unset elsewhere. Values are as they
+    stand in the JSON, texts with their quotes; the groups of a waypoint that is null are unset, and
+    the last place of a position is empty.
+    """
+
+    def either(of_position: bytes, of_navigation: bytes) -> bytes:
+        return b"(?(%d)%s|%s)" % (position, of_position, of_navigation)
+
+    def place(name: bytes, value: bytes, other_name: bytes, other: bytes) -> bytes:
+        return either(b'"%s":' % name, b'"%s":' % other_name) + b"(" + either(value, other) + b")"
+
+    head = HEAD.replace(_FLIGHT, b"(" + _FLIGHT + b")").replace(_TIME, b"(" + _TIME + b")")
+    angle_or_none = b"(?:" + _ANGLE + b"|null)"
+    first = b",".join(
+        (
+            place(b"lat_deg", _LATITUDE, b"track_deg", angle_or_none),
+            place(b"lon_deg", _LONGITUDE, b"speed_mps", _SPEED),
+            place(b"alt_msl_m", _ALTITUDE, b"climb_mps", _CLIMB),
+            place(b"alt_hae_m", _ALTITUDE, b"phase", _PHASE),
+        )
+    )
+    waypoint = either(b'"fix":', rb'"waypoint":\{"number":') + b"(" + either(_FIX, _NUMBER) + b"),"
+    waypoint += place(b"sats", _SATS, b"distance_m", _DISTANCE) + b","
+    waypoint += place(b"hdop", _HDOP, b"bearing_deg", _ANGLE) + either(b"", rb"\}")
+    no_waypoint = either(b"(?!)", b'"waypoint":null')
+    last = either(b"", b',"cross_track_m":') + b"(" + either(b"", _CROSS_TRACK) + b")"
+    return head + first + b",(?:" + waypoint + b"|" + no_waypoint + b")" + last + rb"\}"
+
 
 _PATTERNS: Final = {
     Kind.POSITION: re.compile(POSITION),

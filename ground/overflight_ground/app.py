@@ -192,6 +192,7 @@ def _subscriber(options: Options, broker_url: str, pipeline: Pipeline) -> Subscr
     return Subscriber(
         wanted,
         on_arrivals=pipeline.take,
+        on_taken=pipeline.take_runs,
         on_connected=pipeline.connected,
         on_lost=pipeline.lost,
         now_ns=time.time_ns,

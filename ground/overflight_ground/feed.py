@@ -14,9 +14,11 @@ from typing import Any, Final
 import msgspec
 
 from overflight_contract.messages import Navigation, Position
-from overflight_ground.ingest.intake import Outcome, Stored
+from overflight_contract.topics import Kind
+from overflight_ground.ingest.intake import Outcome
 from overflight_ground.ingest.judge import Accepted, Rejected
 from overflight_ground.ingest.plausible import believable
+from overflight_ground.ingest.stored import Stored, StoredMessages, StoredRun, thinned
 
 INTERVAL_S: Final = 0.1
 POSITIONS: Final = 2_000
@@ -86,8 +88,8 @@ class Collector:
     """Gathers outcomes until the next event."""
 
     def __init__(self) -> None:
-        self._stored: list[Stored] = []
-        self._wire: deque[Stored | Rejected] = deque(maxlen=WIRE)
+        self._stored = StoredMessages()
+        self._wire: deque[Sequence[Stored] | Sequence[Rejected]] = deque(maxlen=WIRE)
         self._wired = 0
         self.last_id = 0
         self.told_id = 0
@@ -95,9 +97,10 @@ class Collector:
 
     def add(self, outcome: Outcome) -> None:
         """Take in a committed batch."""
-        self._stored += outcome.stored
-        self._wire.extend(outcome.stored[-WIRE:])
-        self._wire.extend(outcome.quarantined[-WIRE:])
+        self._stored.add(outcome.stored)
+        self._wire.extend(outcome.stored.parts)
+        if outcome.quarantined:
+            self._wire.append(outcome.quarantined)
         self._wired += len(outcome.stored) + len(outcome.quarantined)
         if outcome.stored:
             self.last_id = outcome.stored[-1].id
@@ -110,36 +113,46 @@ class Collector:
     def take(self, counters: dict[str, int]) -> dict[str, Any]:
         """Return the data of the next ``batch`` event and begin anew."""
         data = batch_json(self._stored, counters)
-        wire = list(self._wire)
+        wire = self._newest()
         data["wire"] = [wire_json(item) for item in wire]
         data["wire_missed"] = self._wired - len(wire)
         self.forget()
         return data
 
+    def _newest(self) -> list[Stored | Rejected]:
+        """Return the last `WIRE` arrivals, oldest first."""
+        found: list[Stored | Rejected] = []
+        for part in reversed(self._wire):
+            if len(found) == WIRE:
+                break
+            found += part[len(found) - WIRE :][::-1]
+        return found[::-1]
+
     def forget(self) -> None:
         """Begin anew: nobody listens."""
-        self._stored, self._wired = [], 0
+        self._stored, self._wired = StoredMessages(), 0
         self._wire.clear()
         self.told_id = self.last_id
 
 
-def batch_json(stored: Sequence[Stored], counters: dict[str, int]) -> dict[str, Any]:
+def batch_json(stored: StoredMessages, counters: dict[str, int]) -> dict[str, Any]:
     """Return positions and navigation of a batch; too many are thinned evenly, the last kept."""
-    positions = [
-        s for s in stored if isinstance(s.accepted.message, Position) and believable(s.suspect)
-    ]
-    navigation = [s for s in stored if isinstance(s.accepted.message, Navigation)]
+    positions, navigation = StoredMessages(), StoredMessages()
+    for part in stored.parts:
+        if isinstance(part, StoredRun):
+            positions.add(part.of_kind(Kind.POSITION))
+            navigation.add(part.of_kind(Kind.NAVIGATION))
+        else:
+            positions.add([s for s in part if s.accepted.kind is Kind.POSITION
+                           and believable(s.suspect)])  # fmt: skip
+            navigation.add([s for s in part if s.accepted.kind is Kind.NAVIGATION])
     thin = max(1, -(-max(len(positions), len(navigation)) // POSITIONS))
     return {
-        "positions": [position_json(s.accepted) for s in _thinned(positions, thin)],
-        "navigation": [navigation_json(s.accepted) for s in _thinned(navigation, thin)],
+        "positions": [position_json(s.accepted) for s in thinned(positions, thin)],
+        "navigation": [navigation_json(s.accepted) for s in thinned(navigation, thin)],
         "thinned": thin,
         "counters": counters,
     }
-
-
-def _thinned(items: Sequence[Stored], step: int) -> Sequence[Stored]:
-    return items if step == 1 else items[::-1][::step][::-1]
 
 
 def wire_json(item: Stored | Rejected) -> dict[str, Any]:

@@ -17,9 +17,11 @@ from overflight_contract.messages import Navigation, Phase, Position
 from overflight_contract.times import NS_PER_S, iso
 from overflight_contract.topics import Kind
 from overflight_ground.ingest.flights import FlightRow
-from overflight_ground.ingest.intake import Outcome, Stored
+from overflight_ground.ingest.intake import Outcome
 from overflight_ground.ingest.judge import Accepted
 from overflight_ground.ingest.plausible import believable
+from overflight_ground.ingest.run import Run
+from overflight_ground.ingest.stored import Stored, StoredMessages, StoredRun
 
 LATE_RHYTHMS: Final = 4.0
 LATE_S: Final = 5.0
@@ -147,8 +149,28 @@ class Live:
                 row.payload, row.flight, row, arrivals_ns=arrivals
             )
 
-    def _stored(self, stored: Iterable[Stored]) -> None:
+    def _stored(self, stored: StoredMessages) -> None:
         """Move each payload on to its newest messages; only those that stay are looked at whole."""
+        for part in stored.parts:
+            if isinstance(part, StoredRun):
+                self._run(part.run)
+            else:
+                self._one_by_one(part)
+
+    def _run(self, run: Run) -> None:
+        """Take in a run, whose messages are of one flight and believable."""
+        self._arrived(run.payload, run.received_at_ns)
+        if run.flight != self.payloads[run.payload].flight:
+            return
+        newest: dict[Kind, int] = {}
+        for place, way in enumerate(run.ways):
+            known = newest.get(way.kind)
+            if known is None or run.measured_at_ns[place] >= run.measured_at_ns[known]:
+                newest[way.kind] = place
+        for place in newest.values():
+            self._move(run.accepted(place))
+
+    def _one_by_one(self, stored: Iterable[Stored]) -> None:
         fixes: dict[str, Accepted] = {}
         motions: dict[str, Accepted] = {}
         arrived: tuple[str, int] | None = None

@@ -68,6 +68,9 @@ def would_cut(store: Store, old: Old) -> Cut:
 def cut(store: Store, old: Old) -> Cut:
     """Take out, in steps, so that ingest gets its turn between; then give space back."""
     planned = would_cut(store, old)
+    if store.sqlite:
+        with store.writing() as connection:
+            connection.exec_driver_sql("PRAGMA secure_delete=ON")  # for the writer's connection
     _delete_steps(store, messages, old, "received_at_ns")
     _delete_steps(store, quarantine, old, "last_at_ns")
     with store.writing() as connection:

@@ -19,6 +19,7 @@ from overflight_ground.ingest.flights import FlightRow
 from overflight_ground.ingest.intake import Outcome
 from overflight_ground.ingest.pipeline import Counters
 from overflight_ground.ingest.plausible import Clock
+from overflight_ground.ingest.stored import StoredMessages
 from overflight_ground.live import Live
 from overflight_ground.peek import LABEL, VaultPeek
 from overflight_ground.store import Store, reading
@@ -71,7 +72,7 @@ class Station:
                 for kind in (Kind.POSITION, Kind.NAVIGATION):
                     newest = reading.newest_of(connection, live.payload, live.flight, kind)
                     if newest is not None:
-                        self.live.apply(Outcome(stored=[newest]))
+                        self.live.apply(Outcome(StoredMessages([newest])))
             last = reading.messages_page(
                 connection, reading.MessageFilter(), before_id=None, limit=1
             )
@@ -84,7 +85,7 @@ class Station:
         self.collector.add(outcome)
         if self.alerts is not None:
             self.alerts.add(outcome)
-        self.counters.suspect += sum(1 for item in outcome.stored if item.suspect)
+        self.counters.suspect += outcome.suspect
 
     def tick(self) -> None:
         """Send what has come since the last tick to the open streams."""
@@ -114,7 +115,7 @@ class Station:
 
     def greeting(self) -> dict[str, Any]:
         """Return an empty batch: a new stream learns its first id from it."""
-        data = batch_json([], self.live.totals())
+        data = batch_json(StoredMessages(), self.live.totals())
         return {**data, "wire": [], "wire_missed": 0}
 
     def health(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from overflight_contract.mqtt import Publish, Version, encode
 from overflight_contract.session import SessionPacket
 from overflight_contract.session.model import Direction, Verdict
 from overflight_ground.feed import wire_json
-from overflight_ground.ingest.intake import Stored
+from overflight_ground.ingest.stored import Stored
 from overflight_ground.store import Store, reading
 
 SCANNED: Final = 20_000

@@ -162,3 +162,40 @@ def test_what_the_pattern_leaves_out_is_decoded():
     assert not fastpath.looks_valid(Kind.POSITION, payload)
     assert fastpath.is_valid(Kind.POSITION, payload)
     assert fastpath.is_valid(Kind.RECEIPT, b'{"flight":"20230128T060000Z-7f3a","through":0}')
+
+
+COLUMNS = re.compile(rb"(?:p()|n)" + fastpath.columns(1))
+
+
+def values(kind: Kind, payload: bytes) -> list[bytes | None] | None:
+    match = COLUMNS.fullmatch((b"p" if kind is Kind.POSITION else b"n") + payload)
+    return None if match is None else list(match.groups())[1:]
+
+
+def test_columns_are_the_values_as_they_stand():
+    flight, time = b"20230128T060000Z-7f3a", b"2023-02-01T12:00:00.123000Z"
+    head = [flight, b"12345", b"11000"]
+    place = [b"47.12345", b"-122.54321", b"18123.4", b"18100.1", b'"3d"', b"11", b"0.9", b""]
+    assert values(Kind.POSITION, POSITION) == [*head, time, *place]
+    motion = [b"93.1", b"12.2", b"-0.1", b'"float"', b"3", b"12000", b"92.1", b"-1200"]
+    assert values(Kind.NAVIGATION, NAVIGATION) == [*head, b"2023-02-01T12:00:00Z", *motion]
+    assert len(place) == len(motion) == fastpath.PLACES
+    nowhere = re.sub(rb'"waypoint":\{.*?\}', b'"waypoint":null', NAVIGATION)
+    assert values(Kind.NAVIGATION, nowhere)[4:] == [*motion[:4], None, None, None, motion[7]]
+    assert values(Kind.NAVIGATION, POSITION) is values(Kind.POSITION, NAVIGATION) is None
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    kind=st.sampled_from(list(SAMPLES)),
+    at=st.integers(0, 300),
+    cut=st.integers(0, 3),
+    put=st.binary(max_size=3) | st.sampled_from([b"0", b"9", b"-", b".0", b" ", b"null", b"1e5"]),
+)
+def test_columns_fit_what_the_patterns_fit(kind, at, cut, put):
+    sample = SAMPLES[kind]
+    at = min(at, len(sample))
+    payload = sample[:at] + put + sample[at + cut :]
+    pattern = fastpath.POSITION if kind is Kind.POSITION else fastpath.NAVIGATION
+    fits = re.fullmatch(pattern, payload) is not None
+    assert (values(kind, payload) is not None) == fits

@@ -53,6 +53,17 @@ def test_an_oversize_packet_comes_in_pieces(step):
     assert not framer.inside_oversize
 
 
+def test_what_is_held_can_be_taken_back_and_fed_again():
+    framer = Framer()
+    for cut in range(1, len(SMALL)):
+        assert framer.feed(MIDDLE + SMALL[:cut]) == [MIDDLE]
+        held = framer.release()
+        assert (held, framer.pending) == (SMALL[:cut], 0)
+        assert framer.feed(PINGREQ) == [PINGREQ]
+        assert framer.feed(held + SMALL[cut:]) == [SMALL]
+    assert framer.release() == b""
+
+
 def test_the_limit_counts_the_fixed_header():
     assert Framer(max_packet=len(MIDDLE)).feed(MIDDLE) == [MIDDLE]
     assert type(Framer(max_packet=len(MIDDLE) - 1).feed(MIDDLE)[0]) is Oversize

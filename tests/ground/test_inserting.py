@@ -12,6 +12,7 @@ from overflight_ground.store.inserting import (
     NAVIGATION,
     PLACES,
     POSITION,
+    RAW,
     copy_line,
     insert_sqlite,
 )
@@ -48,7 +49,7 @@ def test_a_row_has_only_what_sqlite3_binds_at_once(row) -> None:
 
 def test_each_kind_fills_its_own_columns(store, row) -> None:
     with store.batch() as cursor:
-        insert_sqlite(cursor, [row(1), row(2, "future"), row(4, waypoint=None)], 77)
+        insert_sqlite(cursor, [*row(1), *row(2, "future"), *row(4, waypoint=None)], 77)
     position, navigation, other = stored(store)
     assert (position["lat_deg"], position["fix"], position["hdop"]) == (50.0, "3d", 0.9)
     assert all(position[name] is None for name in NAVIGATION)
@@ -67,7 +68,7 @@ def test_each_kind_fills_its_own_columns(store, row) -> None:
 @pytest.mark.parametrize("count", [1, 3, 21, 85, 341])
 def test_any_number_of_rows(store, row, count) -> None:
     with store.batch() as cursor:
-        insert_sqlite(cursor, [row(seq) for seq in range(1, count + 1)], 1)
+        insert_sqlite(cursor, [value for n in range(1, count + 1) for value in row(n)], 1)
     assert [one["seq"] for one in stored(store)] == list(range(1, count + 1))
 
 
@@ -86,11 +87,24 @@ def test_a_line_for_postgresql(row) -> None:
     assert {named[name] for name in POSITION} == {r"\N"}
 
 
+def test_bytes_may_come_as_text(store, row) -> None:
+    as_bytes = row(1)
+    raw = bytes(as_bytes[RAW])
+    as_text = (2, *as_bytes[1:3], 2, *as_bytes[4:RAW], raw.decode(), *as_bytes[RAW + 1 :])
+    with store.batch() as cursor:
+        insert_sqlite(cursor, [*as_bytes, *as_text], 1)
+    assert [bytes(one["raw"]) for one in stored(store)] == [raw, raw]
+    with store.reading() as connection:
+        query = "SELECT DISTINCT typeof(raw) FROM messages"
+        assert connection.exec_driver_sql(query).scalars().all() == ["blob"]
+    assert f"\t{raw.decode()}\t" in copy_line(as_text, 77)
+
+
 def test_a_row_that_is_there_already_is_a_clash_and_nothing_is_stored(store, row) -> None:
     with store.batch() as cursor:
-        insert_sqlite(cursor, [row(1)], 1)
+        insert_sqlite(cursor, row(1), 1)
     with pytest.raises(ClashError), store.batch() as cursor:
-        insert_sqlite(cursor, [row(2), row(1)], 1)
+        insert_sqlite(cursor, [*row(2), *row(1)], 1)
     assert [one["seq"] for one in stored(store)] == [1]
 
 
@@ -101,5 +115,5 @@ def test_a_locked_store_is_unavailable_and_works_again(store, row) -> None:
         raise AssertionError("nothing may run without the lock")
     other.close()
     with store.batch() as cursor:
-        insert_sqlite(cursor, [row(1)], 1)
+        insert_sqlite(cursor, row(1), 1)
     assert len(stored(store)) == 1

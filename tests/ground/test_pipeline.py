@@ -25,9 +25,14 @@ class Link:
         self.acknowledged: list[int] = []
         self.published: list[tuple[str, int]] = []
         self.paused = False
+        self.gathered_s: float | None = None
 
-    def acknowledge(self, packet_ids: list[int]) -> None:
-        self.acknowledged += packet_ids
+    def acknowledge(self, acknowledgements: bytes) -> None:
+        ids = range(2, len(acknowledgements), 4)
+        self.acknowledged += [int.from_bytes(acknowledgements[at : at + 2]) for at in ids]
+
+    def gather(self, seconds: float) -> None:
+        self.gathered_s = seconds
 
     def publish(self, topic: str, payload: bytes) -> None:
         self.published.append((topic, decode_receipt(payload).through))
@@ -169,6 +174,7 @@ async def test_the_log_of_the_store_is_brought_in_beside_commits(
     pipeline, link, store, arrival, position, monkeypatch
 ) -> None:
     monkeypatch.setattr(module, "TIDY_S", 0.01)
+    monkeypatch.setattr(module, "TIDY_MESSAGES", 10)
     wal = store.file.with_name(store.file.name + "-wal")
     with store.writer.connect() as connection:
         connection.exec_driver_sql("PRAGMA wal_autocheckpoint=0")
@@ -184,17 +190,30 @@ async def test_the_log_of_the_store_is_brought_in_beside_commits(
         assert connection.exec_driver_sql("SELECT count(*) FROM messages").scalar_one() == 399
 
 
+async def test_reads_are_apart_while_many_wait_and_a_quiet_store_is_tidied_in_the_end(
+    pipeline, link, arrival, position, monkeypatch
+) -> None:
+    tidied = []
+    monkeypatch.setattr(module, "TIDY_AFTER_S", 0.05)
+    monkeypatch.setattr(pipeline.intake, "tidy", lambda: tidied.append(pipeline.counters.committed))
+    pipeline.take(link, numbered(arrival, position, 1, 3))
+    assert link.gathered_s is None
+    pipeline.take(link, numbered(arrival, position, 4, 4 + module.GATHER_MESSAGES))
+    assert link.gathered_s == module.GATHER_S
+    await until(lambda: tidied and tidied[-1] == 4 + module.GATHER_MESSAGES)
+
+
 async def test_the_next_batch_is_begun_before_the_last_is_acknowledged_but_not_acknowledged_with_it(
     intake, link, arrival, position, monkeypatch
 ) -> None:
     begun: list[tuple[int, int]] = []
-    commit = intake.commit_judged
+    commit = intake.commit_pieces
 
-    def noted(judged):
-        begun.append((len(judged), len(link.acknowledged)))
-        return commit(judged)
+    def noted(pieces):
+        begun.append((sum(map(len, pieces)), len(link.acknowledged)))
+        return commit(pieces)
 
-    monkeypatch.setattr(intake, "commit_judged", noted)
+    monkeypatch.setattr(intake, "commit_pieces", noted)
     made = Pipeline(intake, lambda _outcome: None, batch=10)
     for first in (1, 11, 21):
         made.take(link, numbered(arrival, position, first, first + 9))

@@ -192,8 +192,12 @@ class Link:
     def __init__(self) -> None:
         self.acknowledged: list[int] = []
 
-    def acknowledge(self, packet_ids: list[int]) -> None:
-        self.acknowledged += packet_ids
+    def acknowledge(self, acknowledgements: bytes) -> None:
+        ids = range(2, len(acknowledgements), 4)
+        self.acknowledged += [int.from_bytes(acknowledgements[at : at + 2]) for at in ids]
+
+    def gather(self, seconds: float) -> None:
+        self.gathered_s = seconds
 
     def pause(self) -> None: ...
 

@@ -27,6 +27,7 @@ from overflight_ground.ingest import link as link_module
 from overflight_ground.ingest.address import BrokerAddress, parse_broker
 from overflight_ground.ingest.judge import Arrival
 from overflight_ground.ingest.link import BrokerLink
+from overflight_ground.ingest.run import Taken
 from overflight_ground.ingest.subscriber import Subscriber, Subscription
 
 
@@ -113,11 +114,16 @@ async def subscribed(broker: Broker, **settings):
 
     def take(link: BrokerLink, came: list[Arrival]) -> None:
         arrivals.extend(came)
-        link.acknowledge([a.packet_id for a in came if a.packet_id is not None])
+        link.acknowledge(link_module.pubacks([a.packet_id for a in came]))
+
+    def take_runs(link: BrokerLink, taken: Taken) -> None:
+        arrivals.extend(one.arrival for run in taken.runs for one in run.all_accepted())
+        link.acknowledge(taken.pubacks)
 
     subscriber = Subscriber(
         wanted,
         on_arrivals=take,
+        on_taken=take_runs,
         on_connected=links.append,
         on_lost=lambda: None,
         now_ns=lambda: 7,

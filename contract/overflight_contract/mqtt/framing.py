@@ -101,6 +101,16 @@ class Framer:
             raise
         return out
 
+    def release(self) -> bytes:
+        """Give up the start of a packet that is held, as if it had not been fed, and return it.
+
+        For who cuts packets in another way, and feeds what is left over.
+        """
+        held = bytes(self._held)
+        self._held.clear()
+        self._need = 0
+        return held
+
     def _cut(self, chunk: bytes, pos: int, out: list[Framed]) -> None:
         """Cut whole packets off `chunk` from `pos` on, and hold what is left."""
         size = len(chunk)

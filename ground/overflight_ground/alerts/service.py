@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,13 +17,15 @@ from overflight_ground.alerts.notify import Notifier
 from overflight_ground.alerts.rules import Rules
 from overflight_ground.alerts.signals import Seen
 from overflight_ground.feed import Hub
-from overflight_ground.ingest.intake import Outcome, Stored
+from overflight_ground.ingest.intake import Outcome
+from overflight_ground.ingest.stored import Stored, StoredMessages, thinned
 from overflight_ground.store import Store, StoreUnavailableError
 
 log = logging.getLogger(__name__)
 
 INTERVAL_S: Final = 0.3
 AT_ONCE: Final = 2_000
+WAITING: Final = 40_000
 OUTCOMES: Final = 1_000
 
 
@@ -53,7 +55,7 @@ class AlertService:
         self._rules = rules
         self._base = base
         self._now_ns = now_ns
-        self._stored: list[Stored] = []
+        self._stored = StoredMessages()
         self._outcomes: list[Outcome] = []
         self._unsaved: list[Alert] = []
 
@@ -70,9 +72,9 @@ class AlertService:
 
     def add(self, outcome: Outcome) -> None:
         """Take in a committed batch."""
-        self._stored += outcome.stored
-        if len(self._stored) > 2 * AT_ONCE:
-            self._stored = thinned(self._stored, AT_ONCE)
+        self._stored.add(outcome.stored)
+        if len(self._stored) > WAITING:
+            self._stored = StoredMessages(at_most(self._stored, AT_ONCE))
         if len(self._outcomes) < OUTCOMES:
             self._outcomes.append(Outcome(
                 quarantined=[q for q in outcome.quarantined if q.reason == "conflict"][:20],
@@ -88,18 +90,18 @@ class AlertService:
             tasks.create_task(self.notifier.run(), name="notifier")
             while True:
                 await asyncio.sleep(INTERVAL_S)
-                stored, self._stored = self._stored, []
+                stored, self._stored = self._stored, StoredMessages()
                 outcomes, self._outcomes = self._outcomes, []
                 for alert in await asyncio.to_thread(self._look, stored, outcomes):
                     body = storing.alert_json(alert)
                     self._hub.send("alert", body)
                     self.notifier.tell(body)
 
-    def _look(self, stored: list[Stored], outcomes: Iterable[Outcome]) -> list[Alert]:
+    def _look(self, stored: StoredMessages, outcomes: Iterable[Outcome]) -> list[Alert]:
         """Run the engine and store what changed; runs in a thread."""
         engine = self.engine
         assert engine is not None
-        changed = engine.see(map(seen_of, thinned(stored, AT_ONCE)))
+        changed = engine.see(map(seen_of, at_most(stored, AT_ONCE)))
         now_ns = self._now_ns()
         for outcome in outcomes:
             changed += engine.about(outcome, now_ns)
@@ -120,7 +122,6 @@ class AlertService:
         return waiting
 
 
-def thinned(stored: list[Stored], most: int) -> list[Stored]:
+def at_most(stored: StoredMessages, most: int) -> Sequence[Stored]:
     """Return at most about `most` of the messages, evenly, the last one kept."""
-    step = -(-len(stored) // most)
-    return stored if step < 2 else stored[::-1][::step][::-1]
+    return thinned(stored, -(-len(stored) // most))

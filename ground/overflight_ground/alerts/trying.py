@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from overflight_ground.alerts.engine import Alert, AlertEngine
 from overflight_ground.alerts.rules import Rules
 from overflight_ground.alerts.service import seen_of
-from overflight_ground.ingest.intake import Stored
+from overflight_ground.ingest.stored import Stored
 from overflight_ground.store import Store, reading
 from overflight_ground.store.reading import MessageFilter
 from overflight_ground.store.tables import messages

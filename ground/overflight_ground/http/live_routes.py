@@ -15,6 +15,7 @@ from overflight_contract.times import iso
 from overflight_ground.feed import Listener, batch_json, sse
 from overflight_ground.http.names import FlightName, PayloadName
 from overflight_ground.http.replies import ProblemError, json_reply, plain_json
+from overflight_ground.ingest.stored import StoredMessages
 from overflight_ground.live import payload_json
 from overflight_ground.sessions.shelf import Shelf
 from overflight_ground.station import Station
@@ -229,5 +230,5 @@ def _catch_up(station: Station, after: int) -> tuple[dict[str, Any], int]:
         stored = reading.stored_after(connection, after, CATCH_UP_STEP)
     if not stored:
         return {}, after
-    data = batch_json(stored, station.live.totals())
+    data = batch_json(StoredMessages(stored), station.live.totals())
     return {**data, "wire": [], "wire_missed": len(stored)}, stored[-1].id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -52,6 +53,14 @@ class FlightState:
     watermark: Watermark = field(default_factory=Watermark)
     track: Track = field(default_factory=Track)
 
+    def count(self, measured_at_ns: Sequence[int], size: int) -> None:
+        """Take new messages into the counters; `size` is the bytes of all their payloads."""
+        first, last = min(measured_at_ns), max(measured_at_ns)
+        self.first_at_ns = first if self.first_at_ns is None else min(first, self.first_at_ns)
+        self.last_at_ns = last if self.last_at_ns is None else max(last, self.last_at_ns)
+        self.messages += len(measured_at_ns)
+        self.bytes += size
+
     def row(self) -> FlightRow:
         """Return the row of ``flights`` as it is now."""
         mark = self.watermark
@@ -79,10 +88,13 @@ class FlightBook:
 
     def __init__(self) -> None:
         self.flights: dict[FlightKey, FlightState] = {}
+        self.next_id = 0
+        """The id of the next message; 0 where it must be looked up."""
 
     def load(self, writer: BatchWriter) -> None:
         """Read everything anew."""
         self.flights.clear()
+        self.next_id = 0
         for values in writer.load_flights():
             row = FlightRow(*values)
             state = FlightState(

@@ -12,35 +12,32 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
-from typing import Final, NamedTuple
+from itertools import chain, repeat
+from typing import Any
 
 from overflight_ground.ingest.flights import FlightBook, FlightKey, FlightRow, FlightState
-from overflight_ground.ingest.judge import Accepted, Arrival, Judged, Rejected, judge_all, maker
-from overflight_ground.ingest.plausible import Clock, marks_of
-from overflight_ground.ingest.rows import message_row, quarantine_row
+from overflight_ground.ingest.judge import Accepted, Arrival, Judged, Rejected, judge_all
+from overflight_ground.ingest.plausible import Clock, all_steady, marks_of
+from overflight_ground.ingest.rows import message_row, quarantine_row, run_values
+from overflight_ground.ingest.run import Run
+from overflight_ground.ingest.stored import StoredMessages, StoredRun, stored
 from overflight_ground.store import ClashError, Store
 from overflight_ground.store.writing import BatchWriter, Key
 
 log = logging.getLogger(__name__)
 
 
-class Stored(NamedTuple):
-    """A message that this batch stored."""
-
-    id: int
-    accepted: Accepted
-    suspect: str | None
-
-
-_stored: Final = maker(Stored)
+Pieces = Sequence[Run | list[Judged]]
+"""A batch in the order in which it came: runs, and between them what was judged by itself."""
 
 
 @dataclass(slots=True)
 class Outcome:
     """What became of a batch, once it is committed."""
 
-    stored: list[Stored] = field(default_factory=list)
+    stored: StoredMessages = field(default_factory=StoredMessages)
+    suspect: int = 0
+    """How many of the stored ones have marks."""
     quarantined: list[Rejected] = field(default_factory=list)
     duplicates: int = 0
     given_up: dict[FlightKey, int] = field(default_factory=dict)
@@ -78,27 +75,27 @@ class Intake:
 
     def commit(self, arrivals: Sequence[Arrival]) -> Outcome:
         """Store a batch; raises `StoreUnavailableError`, and then nothing of it is stored."""
-        return self.commit_judged(judge_all(arrivals))
+        return self.commit_pieces([judge_all(arrivals)])
 
-    def commit_judged(self, judged: Sequence[Judged]) -> Outcome:
-        """Store a batch that `judge_all` has judged, as `commit` does."""
+    def commit_pieces(self, pieces: Pieces) -> Outcome:
+        """Store a batch of runs and of what `judge_all` has judged, as `commit` does."""
         try:
-            return self._commit(judged, distrust=False)
+            return self._commit(pieces, distrust=False)
         except ClashError:
             log.warning("the store held messages that memory did not know of; looking each up")
-            return self._commit(judged, distrust=True)
+            return self._commit(pieces, distrust=True)
 
     def tidy(self) -> None:
         """Do what the store wants done between commits; may run beside one."""
         self._store.checkpoint()
 
-    def _commit(self, judged: Sequence[Judged], *, distrust: bool) -> Outcome:
+    def _commit(self, pieces: Pieces, *, distrust: bool) -> Outcome:
         try:
             with self._store.batch() as cursor:
                 writer = BatchWriter(cursor, sqlite=self._store.sqlite)
                 if not writer.take_turn(self._me) or distrust:
                     self.book.load(writer)
-                return _Batch(self, writer, distrust=distrust).run(judged)
+                return _Batch(self, writer, distrust=distrust).run(pieces)
         except BaseException:
             self._me = uuid.uuid4().hex  # what is in memory went ahead of the store
             raise
@@ -113,6 +110,7 @@ class _Batch:
     """The steps of one transaction, in order. What can be is done for a flight at a time."""
 
     def __init__(self, intake: Intake, writer: BatchWriter, *, distrust: bool) -> None:
+        self._book = intake.book
         self._flights = intake.book.flights
         self._writer = writer
         self._clock, self._simulated, self._now_ns = intake.settings
@@ -120,16 +118,15 @@ class _Batch:
         self._outcome = Outcome()
         self._held: dict[FlightKey, int] = {}
         self._touched: dict[FlightKey, FlightState] = {}
+        self._values: list[Any] = []
 
-    def run(self, judged: Sequence[Judged]) -> Outcome:
+    def run(self, pieces: Pieces) -> Outcome:
         outcome = self._outcome
-        accepted = [item for item in judged if type(item) is Accepted]
-        rejected = [item for item in judged if type(item) is Rejected]
-        doubtful = self._fresh(accepted)
-        if doubtful:
-            self._known(doubtful, rejected)
-        for item in rejected:
-            self._quarantine(item)
+        for piece in pieces:
+            judged = self._run(piece) if isinstance(piece, Run) else piece
+            if judged:
+                self._judged(judged)
+        self._insert()
         for key, held_from in self._held.items():
             lost = self._flights[key].watermark.hold(held_from)
             if lost:
@@ -141,6 +138,34 @@ class _Batch:
         self._writer.save_flights(list(outcome.flights.values()))
         return outcome
 
+    def _run(self, run: Run) -> Sequence[Accepted]:
+        """Store a run that goes on where its flight was; else return it, to be looked up."""
+        key = run.payload, run.flight
+        state = self._state(key, run.received_at_ns)
+        if self._distrust or not state.watermark.take_run(run.seqs):
+            return run.all_accepted()
+        state.last_received_at_ns = max(state.last_received_at_ns, run.received_at_ns)
+        self._hold(key, max(run.held_froms))
+        if not all_steady(run, state.track, self._clock):
+            items = run.all_accepted()
+            self._store(items, {key: items})
+            return ()
+        state.count(run.measured_at_ns, run.size)
+        first = self._ids(run.messages)
+        self._values += run_values(first, run)
+        self._outcome.stored.add(StoredRun(first, run))
+        return ()
+
+    def _judged(self, judged: Sequence[Judged]) -> None:
+        """Store what was judged by itself, or put it into quarantine."""
+        accepted = [item for item in judged if type(item) is Accepted]
+        rejected = [item for item in judged if type(item) is Rejected]
+        doubtful = self._fresh(accepted)
+        if doubtful:
+            self._known(doubtful, rejected)
+        for item in rejected:
+            self._quarantine(item)
+
     def _fresh(self, accepted: list[Accepted]) -> list[Accepted]:
         """Store what memory knows to be new; return what must be looked up."""
         doubtful: list[Accepted] = []
@@ -150,7 +175,7 @@ class _Batch:
             received_at_ns = [item.arrival.received_at_ns for item in items]
             state = self._state(key, received_at_ns[0])
             state.last_received_at_ns = max(state.last_received_at_ns, *received_at_ns)
-            self._held[key] = max([message.held_from for message in messages])
+            self._hold(key, max([message.held_from for message in messages]))
             if self._distrust:
                 doubtful += items
             elif not state.watermark.take_run([message.seq for message in messages]):
@@ -165,16 +190,17 @@ class _Batch:
 
     def _known(self, doubtful: Sequence[Accepted], rejected: list[Rejected]) -> None:
         """Tell duplicates, conflicts and late finds apart."""
+        self._insert()  # what came earlier in the batch is to be found
         keys = {(item.payload, item.message.flight, item.message.seq) for item in doubtful}
-        stored = self._writer.stored(keys)
+        there = self._writer.stored(keys)
         late: dict[Key, Accepted] = {}
         for item in doubtful:
             message = item.message
             key = (item.payload, message.flight, message.seq)
-            known = stored.get(key)
+            known = there.get(key)
             if known is None:
                 late[key] = item
-                stored[key] = item.arrival.raw
+                there[key] = item.arrival.raw
             elif known == item.arrival.raw:
                 self._outcome.duplicates += 1
                 self._flights[key[:2]].duplicates += 1
@@ -197,19 +223,32 @@ class _Batch:
         for key, those in flights.items():
             suspects |= self._count(self._flights[key], those)
         marks = [suspects.get(id(item)) for item in items] if suspects else repeat(None)
-        first = self._writer.next_id()
+        first = self._ids(len(items))
         found = list(zip(range(first, first + len(items)), items, marks, strict=False))
-        self._writer.insert_messages([message_row(*one) for one in found], self._now_ns)
-        self._outcome.stored += map(_stored, found)
+        self._values += chain.from_iterable([message_row(*one) for one in found])
+        self._outcome.stored.add(list(map(stored, found)))
+        self._outcome.suspect += len(suspects)
+
+    def _ids(self, count: int) -> int:
+        """Return the first of `count` ids that follow one another."""
+        book = self._book
+        first = book.next_id = book.next_id or self._writer.next_id()
+        book.next_id += count
+        return first
+
+    def _insert(self) -> None:
+        """Insert the rows that are ready."""
+        if self._values:
+            self._writer.insert_messages(self._values, self._now_ns)
+            self._values = []
+
+    def _hold(self, key: FlightKey, held_from: int) -> None:
+        self._held[key] = max(held_from, self._held.get(key, 0))
 
     def _count(self, state: FlightState, items: Sequence[Accepted]) -> dict[int, str]:
         """Take new messages of one flight into its counters; return the marks of suspect ones."""
         measured = [item.measured_at_ns for item in items]
-        first, last = state.first_at_ns, state.last_at_ns
-        state.first_at_ns = min(measured) if first is None else min(first, *measured)
-        state.last_at_ns = max(measured) if last is None else max(last, *measured)
-        state.messages += len(items)
-        state.bytes += sum([len(item.arrival.raw) for item in items])
+        state.count(measured, sum([len(item.arrival.raw) for item in items]))
         return marks_of(items, measured, state.track, self._clock)
 
     def _quarantine(self, item: Rejected) -> None:

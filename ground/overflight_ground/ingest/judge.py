@@ -87,7 +87,7 @@ def judge_all(arrivals: Iterable[Arrival]) -> list[Judged]:
     judged: list[Judged] = []
     for arrival in arrivals:
         topic, raw, _, _, _, _, _, size = arrival
-        way = _way(topic)
+        way = short_way(topic)
         if way is not None:
             payload, kind, text, fits, decode = way
             if fits(raw) is not None and size <= len(raw):
@@ -103,7 +103,7 @@ def judge_all(arrivals: Iterable[Arrival]) -> list[Judged]:
 _accepted: Final = maker(Accepted)
 
 
-class _Way(NamedTuple):
+class Way(NamedTuple):
     """What a topic says, and how its messages are judged quickly."""
 
     payload: str
@@ -114,14 +114,14 @@ class _Way(NamedTuple):
 
 
 @functools.lru_cache(maxsize=_RETAINED_KEPT)
-def _way(topic: bytes) -> _Way | None:
+def short_way(topic: bytes) -> Way | None:
     """Return the short way for `topic`; `None` where it is none of telemetry."""
     try:
         (payload, kind), text = _topic(topic)
     except ContractError:
         return None
     way = SHORT_WAYS.get(kind)
-    return None if way is None else _Way(payload, kind, text, *way)
+    return None if way is None else Way(payload, kind, text, *way)
 
 
 def judge(arrival: Arrival) -> Accepted | Rejected | None:

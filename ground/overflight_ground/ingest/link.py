@@ -34,6 +34,7 @@ from overflight_contract.mqtt import (
 )
 from overflight_contract.mqtt.framing import Framed
 from overflight_ground.ingest.judge import Arrival, maker
+from overflight_ground.ingest.run import LEAST_BYTES, LONGEST, Taken, pieces
 
 log = logging.getLogger(__name__)
 _arrival: Final = maker(Arrival)
@@ -60,6 +61,7 @@ class BrokerLink(asyncio.BufferedProtocol):
         self,
         connect: Connect,
         on_arrivals: Callable[[BrokerLink, list[Arrival]], None],
+        on_taken: Callable[[BrokerLink, Taken], None],
         now_ns: Callable[[], int],
     ) -> None:
         loop = asyncio.get_running_loop()
@@ -70,6 +72,7 @@ class BrokerLink(asyncio.BufferedProtocol):
         self._connect = connect
         self._version: Version = connect.version
         self._on_arrivals = on_arrivals
+        self._on_taken = on_taken
         self._now_ns = now_ns
         self._framer = Framer(MAX_PACKET)
         self._buffer = memoryview(bytearray(READ_BYTES))
@@ -77,7 +80,7 @@ class BrokerLink(asyncio.BufferedProtocol):
         self._subscribed: dict[int, asyncio.Future[SubAck]] = {}
         self._packet_id = 0
         self._oversize: _Oversized | None = None
-        self._paused = False
+        self._paused = self._gathering = False
         self._why = ""
 
     # What the transport calls.
@@ -95,15 +98,39 @@ class BrokerLink(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Take bytes; hand on every message that they complete."""
         self.last_read_s = self._loop.time()
+        data = self._buffer[:nbytes]
+        framer = self._framer
         try:
-            try:
-                framed = self._framer.feed(self._buffer[:nbytes])
-            except RemoteProtocolError as error:
-                self._take([item for item in error.framed if isinstance(item, bytes)])
-                raise
-            self._take(framed)
+            if nbytes < LEAST_BYTES or framer.pending > LONGEST or framer.inside_oversize:
+                self._feed(data)
+            else:
+                self._take_runs(framer.release() + data)
         except RemoteProtocolError as error:
             self.end(f"the broker broke the protocol: {error}")
+
+    def _take_runs(self, data: bytes) -> None:
+        """Take runs out of `data`, and what lies between them by itself."""
+        found = pieces(data, self._version, self._now_ns())
+        if found is None:
+            self._feed(data)
+            return
+        framer = self._framer
+        for piece in found:
+            if piece.before:
+                self._feed(piece.before)
+            if piece.taken is not None and not framer.pending and not framer.inside_oversize:
+                self._on_taken(self, piece.taken)
+            else:
+                self._feed(piece.data)
+
+    def _feed(self, data: bytes | memoryview) -> None:
+        """Cut packets off and take each by itself."""
+        try:
+            framed = self._framer.feed(data)
+        except RemoteProtocolError as error:
+            self._take([item for item in error.framed if isinstance(item, bytes)])
+            raise
+        self._take(framed)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Tell everybody who waits."""
@@ -136,10 +163,10 @@ class BrokerLink(asyncio.BufferedProtocol):
         self._write(encode(packet, self._version))
         return await waiting
 
-    def acknowledge(self, packet_ids: list[int]) -> None:
-        """Send PUBACK for `packet_ids`; does nothing once the connection has ended."""
-        if packet_ids and not self.closed.done():
-            self._write(pubacks(packet_ids))
+    def acknowledge(self, acknowledgements: bytes) -> None:
+        """Send PUBACK packets (see `pubacks`); does nothing once the connection has ended."""
+        if acknowledgements and not self.closed.done():
+            self._write(acknowledgements)
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Publish a retained message with QoS 1; its PUBACK is not waited for."""
@@ -154,16 +181,32 @@ class BrokerLink(asyncio.BufferedProtocol):
 
     def pause(self) -> None:
         """Stop reading, so that the broker holds what comes."""
-        if not self._paused and self._transport is not None and not self.closed.done():
-            self._paused = True
-            self._transport.pause_reading()
+        self._hold(pause=True, gather=self._gathering)
 
     def resume(self) -> None:
         """Go on reading."""
-        if self._paused and self._transport is not None and not self.closed.done():
-            self._paused = False
+        if self._paused:
             self.last_read_s = self._loop.time()
+        self._hold(pause=False, gather=self._gathering)
+
+    def gather(self, seconds: float) -> None:
+        """Let more come together before the next read: each costs the same, however little came."""
+        if not self._gathering:
+            self._hold(pause=self._paused, gather=True)
+            self._loop.call_later(seconds, self._gathered)
+
+    def _gathered(self) -> None:
+        self._hold(pause=self._paused, gather=False)
+
+    def _hold(self, *, pause: bool, gather: bool) -> None:
+        held = self._paused or self._gathering
+        self._paused, self._gathering = pause, gather
+        if self._transport is None or self.closed.done() or held == (pause or gather):
+            return
+        if held:
             self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
 
     @property
     def paused(self) -> bool:
@@ -192,7 +235,15 @@ class BrokerLink(asyncio.BufferedProtocol):
         return self._packet_id
 
     def _take(self, framed: list[Framed] | list[bytes]) -> None:
+        """Hand on messages, also those before a packet that is none."""
         arrivals: list[Arrival] = []
+        try:
+            self._collect(framed, arrivals)
+        finally:
+            if arrivals:
+                self._on_arrivals(self, arrivals)
+
+    def _collect(self, framed: list[Framed] | list[bytes], arrivals: list[Arrival]) -> None:
         received_at_ns, version = self._now_ns(), self._version
         for item in framed:
             if type(item) is not bytes:
@@ -207,8 +258,6 @@ class BrokerLink(asyncio.BufferedProtocol):
                 )
             else:
                 self._control(item)
-        if arrivals:
-            self._on_arrivals(self, arrivals)
 
     def _large(self, item: Oversize | Piece, arrivals: list[Arrival]) -> None:
         """Keep the start of a packet that is too large, and its size."""

@@ -12,18 +12,21 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from overflight_contract.messages import Receipt, encode
 from overflight_contract.topics import Kind, topic_for
 from overflight_ground.ingest.flights import FlightKey, FlightRow
-from overflight_ground.ingest.intake import Intake, Outcome
+from overflight_ground.ingest.intake import Intake, Outcome, Pieces
 from overflight_ground.ingest.judge import Arrival, Judged, judge_all
-from overflight_ground.ingest.link import BrokerLink
+from overflight_ground.ingest.link import BrokerLink, pubacks
 from overflight_ground.ingest.receipts import Due, ReceiptSchedule
+from overflight_ground.ingest.run import Run, Taken
 from overflight_ground.store import StoreUnavailableError
 
 log = logging.getLogger(__name__)
@@ -31,7 +34,13 @@ log = logging.getLogger(__name__)
 BATCH: Final = 2_000
 HIGH_MESSAGES: Final = 20_000
 HIGH_BYTES: Final = 64 * 2**20
-TIDY_S: Final = 0.25
+GATHER_MESSAGES: Final = 16
+GATHER_S: Final = 0.001
+"""While so many wait anyway, reads are so far apart: brokers send messages one by one."""
+TIDY_S: Final = 0.05
+TIDY_MESSAGES: Final = 2_000
+TIDY_AFTER_S: Final = 1.0
+"""The store's log is brought in once so many messages are committed, or so long after the first."""
 RETRY_S: Final = (0.1, 0.25, 0.5, 1.0, 2.0)
 
 
@@ -39,8 +48,9 @@ class Chunk(NamedTuple):
     """What one socket read gave, and the connection that it came by."""
 
     link: BrokerLink
-    arrivals: list[Arrival]
-    judged: list[Judged]
+    pieces: Sequence[Run | list[Judged]]
+    pubacks: bytes
+    messages: int
     size: int
 
 
@@ -79,16 +89,27 @@ class Pipeline:
     _paused: set[BrokerLink] = field(default_factory=set)
 
     def take(self, link: BrokerLink, arrivals: list[Arrival]) -> None:
-        """Take what one socket read gave; stops the link when too much is waiting."""
-        counters = self.counters
+        """Take messages one by one; stops the link when too much is waiting."""
+        packet_ids = [a.packet_id for a in arrivals if a.packet_id is not None]
         size = sum([len(arrival.raw) for arrival in arrivals])
-        self._waiting.append(Chunk(link, arrivals, judge_all(arrivals), size))
-        counters.received += len(arrivals)
-        counters.waiting_messages += len(arrivals)
-        counters.waiting_bytes += size
+        judged = judge_all(arrivals)
+        self._take(Chunk(link, (judged,), pubacks(packet_ids), len(arrivals), size))
+
+    def take_runs(self, link: BrokerLink, taken: Taken) -> None:
+        """Take messages that came in a row; stops the link when too much is waiting."""
+        self._take(Chunk(link, *taken))
+
+    def _take(self, chunk: Chunk) -> None:
+        counters, link = self.counters, chunk.link
+        self._waiting.append(chunk)
+        counters.received += chunk.messages
+        counters.waiting_messages += chunk.messages
+        counters.waiting_bytes += chunk.size
         if counters.waiting_messages > HIGH_MESSAGES or counters.waiting_bytes > HIGH_BYTES:
             link.pause()
             self._paused.add(link)
+        elif counters.waiting_messages > GATHER_MESSAGES:
+            link.gather(GATHER_S)
         self._something.set()
 
     def connected(self, link: BrokerLink) -> None:
@@ -128,41 +149,42 @@ class Pipeline:
             done: tuple[list[Chunk], Outcome] | None = None
             while self._waiting:
                 chunks = self._next_batch()
-                judged = [one for chunk in chunks for one in chunk.judged]
-                commit = self._begin(writer, judged)
+                batch = _joined(chunks)
+                commit = self._begin(writer, batch)
                 if done is not None:
                     self._settle(*done)
-                done = chunks, await self._finish(commit, writer, judged)
+                done = chunks, await self._finish(commit, writer, batch)
             if done is not None:
                 self._settle(*done)
 
     async def _tidy(self) -> None:
         """Keep SQLite's log short, in a thread of its own: a commit that did so would take long."""
-        tidied = 0
+        loop = asyncio.get_running_loop()
+        batches, messages, at_s = 0, 0, loop.time()
         while True:
             await asyncio.sleep(TIDY_S)
-            if self.counters.batches != tidied:
-                tidied = self.counters.batches
+            counters = self.counters
+            many = counters.committed - messages >= TIDY_MESSAGES
+            if counters.batches != batches and (many or loop.time() - at_s >= TIDY_AFTER_S):
+                batches, messages, at_s = counters.batches, counters.committed, loop.time()
                 await asyncio.to_thread(self.intake.tidy)
 
     def _next_batch(self) -> list[Chunk]:
         chunks: list[Chunk] = []
         count = 0
-        while self._waiting and (
-            not chunks or count + len(self._waiting[0].arrivals) <= self.batch
-        ):
+        while self._waiting and (not chunks or count + self._waiting[0].messages <= self.batch):
             chunk = self._waiting.popleft()
             chunks.append(chunk)
-            count += len(chunk.arrivals)
+            count += chunk.messages
         return chunks
 
-    def _begin(self, writer: ThreadPoolExecutor, judged: list[Judged]) -> asyncio.Future[Outcome]:
+    def _begin(self, writer: ThreadPoolExecutor, batch: Pieces) -> asyncio.Future[Outcome]:
         """Begin to commit at once, in the writer's thread."""
         loop = asyncio.get_running_loop()
-        return loop.run_in_executor(writer, self.intake.commit_judged, judged)
+        return loop.run_in_executor(writer, self.intake.commit_pieces, batch)
 
     async def _finish(
-        self, commit: asyncio.Future[Outcome], writer: ThreadPoolExecutor, judged: list[Judged]
+        self, commit: asyncio.Future[Outcome], writer: ThreadPoolExecutor, batch: Pieces
     ) -> Outcome:
         """Wait for a commit; begin it again until it works."""
         loop = asyncio.get_running_loop()
@@ -175,7 +197,7 @@ class Pipeline:
                 self._failed(error)
                 await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
                 failures += 1
-                commit = self._begin(writer, judged)
+                commit = self._begin(writer, batch)
                 continue
             self.counters.commit_seconds += loop.time() - started_s
             if self.trouble is not None:
@@ -191,14 +213,14 @@ class Pipeline:
 
     def _settle(self, chunks: list[Chunk], outcome: Outcome) -> None:
         """Acknowledge a batch that is committed, and tell everybody."""
-        for chunk in chunks:
-            chunk.link.acknowledge([a.packet_id for a in chunk.arrivals if a.packet_id is not None])
+        for link, those in groupby(chunks, attrgetter("link")):
+            link.acknowledge(b"".join([chunk.pubacks for chunk in those]))
         counters = self.counters
         counters.batches += 1
         counters.committed += len(outcome.stored)
         counters.duplicates += outcome.duplicates
         counters.quarantined += len(outcome.quarantined)
-        counters.waiting_messages -= sum([len(chunk.arrivals) for chunk in chunks])
+        counters.waiting_messages -= sum([chunk.messages for chunk in chunks])
         counters.waiting_bytes -= sum([chunk.size for chunk in chunks])
         if (
             self._paused
@@ -242,3 +264,18 @@ class Pipeline:
             receipt = encode(Receipt(flight=due.flight, through=due.through))
             self.link.publish(topic_for(due.payload, Kind.RECEIPT), receipt)
             self.counters.receipts += 1
+
+
+def _joined(chunks: Iterable[Chunk]) -> list[Run | list[Judged]]:
+    """Return the pieces of `chunks` in order, those judged one by one joined where they meet."""
+    batch: list[Run | list[Judged]] = []
+    for chunk in chunks:
+        for piece in chunk.pieces:
+            last = batch[-1] if batch else None
+            if isinstance(piece, Run):
+                batch.append(piece)
+            elif isinstance(last, list):
+                last += piece
+            else:
+                batch.append(list(piece))
+    return batch

@@ -16,7 +16,9 @@ from typing import Final, NamedTuple
 
 from overflight_contract.messages import Fix, Navigation, Position, Telemetry
 from overflight_contract.times import NS_PER_S, to_ns
+from overflight_contract.topics import Kind
 from overflight_ground.ingest.judge import Accepted
+from overflight_ground.ingest.run import Run
 
 JET_MPS: Final = 340.0
 """Above any airliner over ground, well above any balloon (the fastest jet streams: 110 m/s)."""
@@ -111,22 +113,49 @@ def _all_timely(items: Sequence[Accepted], measured_ns: Sequence[int], clock: Cl
     )
 
 
+def all_steady(run: Run, track: Track, clock: Clock) -> bool:
+    """Believe a run of one flight in which nothing has a mark, as nearly all do.
+
+    Its last position is remembered in `track`; where any of it is odd, nothing is.
+    """
+    measured_ns = run.measured_at_ns
+    for at_ns in (min(measured_ns), max(measured_ns)):
+        if _time_mark(run.flight, at_ns, run.received_at_ns, clock) is not None:
+            return False
+    lats, lons, sats = (run.of_kind(Kind.POSITION, run.places[at]) for at in (0, 1, 5))
+    return not lats or _go_on(run.of_kind(Kind.POSITION, measured_ns), lats, lons, sats, track)
+
+
 def _steady(message: Position, at_ns: int, track: Track) -> bool:
     """Believe a position that goes on from the last one, as nearly all do; else change nothing."""
-    lat_deg, lon_deg, newest = message.lat_deg, message.lon_deg, track.newest
+    lat_deg, lon_deg = message.lat_deg, message.lon_deg
     if lat_deg is None or lon_deg is None:
         return True
+    return _go_on((at_ns,), (lat_deg,), (lon_deg,), (message.sats,), track)
+
+
+def _go_on(
+    measured_ns: Sequence[int],
+    lats_deg: Sequence[float],
+    lons_deg: Sequence[float],
+    sats: Sequence[int | None],
+    track: Track,
+) -> bool:
+    """Tell at a glance whether positions are nothing but the next ones; then remember the last."""
+    newest = track.newest
     if newest is None or newest is not track.latest_arrived or track.doubted:
         return False
     before_ns, before_lat_deg, before_lon_deg = newest
-    step_m = DEGREE_M * (abs(lat_deg - before_lat_deg) + abs(lon_deg - before_lon_deg))
-    if at_ns < before_ns or step_m > SLACK_M + JET_MPS / NS_PER_S * (at_ns - before_ns):
+    for at_ns, lat_deg, lon_deg in zip(measured_ns, lats_deg, lons_deg, strict=True):
+        step_m = DEGREE_M * (abs(lat_deg - before_lat_deg) + abs(lon_deg - before_lon_deg))
+        if at_ns < before_ns or step_m > SLACK_M + JET_MPS / NS_PER_S * (at_ns - before_ns):
+            return False
+        before_ns, before_lat_deg, before_lon_deg = at_ns, lat_deg, lon_deg
+    if min(map(abs, lats_deg)) < ZERO_DEG and min(map(abs, lons_deg)) < ZERO_DEG:
         return False
-    if abs(lat_deg) < ZERO_DEG and abs(lon_deg) < ZERO_DEG:
+    if any(count is not None and count < LEAST_SATS for count in set(sats)):
         return False
-    if message.sats is not None and message.sats < LEAST_SATS:
-        return False
-    track.newest = track.latest_arrived = Place(at_ns, lat_deg, lon_deg)
+    track.newest = track.latest_arrived = Place(before_ns, before_lat_deg, before_lon_deg)
     return True
 
 

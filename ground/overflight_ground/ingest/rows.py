@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import Any
 
 from overflight_contract.messages import Navigation, Position
 from overflight_ground.ingest.judge import Accepted, Rejected
+from overflight_ground.ingest.run import Run
+from overflight_ground.store.inserting import HEAD, PLACES, RAW, SHARED
 
 Row = tuple[Any, ...]
 
@@ -78,6 +81,32 @@ def _navigation_row(row_id: int, item: Accepted, message: Navigation, suspect: s
         None if waypoint is None else waypoint.bearing_deg,
         message.cross_track_m,
     )
+
+
+def run_values(first_id: int, run: Run) -> list[Any]:
+    """Return the rows of a run one behind the other, each as `message_row` makes it.
+
+    What all of them share is written once, and each column then put into its places.
+    """
+    count = len(run.seqs)
+    shared = (
+        *(None, run.payload, run.flight, None, None, None, None, run.received_at_ns, None),
+        *(1, 0, 0, None, "", *repeat(None, SHARED)),
+    )
+    values: list[Any] = list(shared) * count
+    columns = (
+        (0, range(first_id, first_id + count)),
+        (3, run.seqs),
+        (4, [way.kind._value_ for way in run.ways]),
+        (5, run.held_froms),
+        (6, run.measured_at_ns),
+        (8, [way.topic for way in run.ways]),
+        (RAW, run.raws),
+        *enumerate(run.places, len(HEAD)),
+    )
+    for place, column in columns:
+        values[place::PLACES] = column
+    return values
 
 
 def quarantine_row(digest: bytes, item: Rejected) -> Row:

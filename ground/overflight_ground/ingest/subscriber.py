@@ -19,6 +19,7 @@ from overflight_contract.topics import EVERYTHING_FILTER, NAVIGATION_FILTER, POS
 from overflight_ground.ingest.address import BrokerAddress
 from overflight_ground.ingest.judge import Arrival
 from overflight_ground.ingest.link import BrokerLink, LinkError, VersionRefusedError
+from overflight_ground.ingest.run import Taken
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class Subscriber:
         wanted: Subscription,
         *,
         on_arrivals: Callable[[BrokerLink, list[Arrival]], None],
+        on_taken: Callable[[BrokerLink, Taken], None],
         on_connected: Callable[[BrokerLink], None],
         on_lost: Callable[[], None],
         now_ns: Callable[[], int],
@@ -60,6 +62,7 @@ class Subscriber:
         self.state = "connecting"
         self._wanted = wanted
         self._on_arrivals = on_arrivals
+        self._on_taken = on_taken
         self._on_connected = on_connected
         self._on_lost = on_lost
         self._now_ns = now_ns
@@ -112,7 +115,7 @@ class Subscriber:
         connect = self._connect_packet()
         async with asyncio.timeout(CONNECT_S):
             _, link = await loop.create_connection(
-                lambda: BrokerLink(connect, self._on_arrivals, self._now_ns),
+                lambda: BrokerLink(connect, self._on_arrivals, self._on_taken, self._now_ns),
                 address.host,
                 address.port,
                 ssl=wanted.tls if address.tls else None,

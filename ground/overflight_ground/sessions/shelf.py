@@ -25,6 +25,7 @@ from overflight_ground.alerts.rules import Rules
 from overflight_ground.alerts.trying import try_rules
 from overflight_ground.ingest.intake import Intake, Outcome
 from overflight_ground.ingest.plausible import Clock
+from overflight_ground.ingest.stored import StoredMessages
 from overflight_ground.replaying import Taken, take_in
 from overflight_ground.sessions.player import Player
 from overflight_ground.station import Station
@@ -195,7 +196,7 @@ async def play_along(session: OpenSession) -> None:
         if at_ns > session.last_ns and station.hub.listeners:
             stored = await asyncio.to_thread(_crossed, station.store, session.last_ns, at_ns)
             if stored:
-                station.collector.add(Outcome(stored=stored))
+                station.collector.add(Outcome(StoredMessages(stored)))
                 data = station.collector.take(station.live.totals())
                 station.hub.send("batch", data)
             station.hub.send("playback", state_json(session))

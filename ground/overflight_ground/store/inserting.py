@@ -1,16 +1,17 @@
 """Many messages into the store at once, in the way that is quickest on each database.
 
-Both take rows in the order of `PLACES`, which is made for Python's sqlite3: it binds exact ``int``,
+Both take the values of rows of `PLACES`, one row behind the other in one list. Their form is made
+for Python's sqlite3: it binds exact ``int``,
 ``float``, ``str`` and ``bytearray`` at once, but looks for an adapter of each ``None``, ``bool``
 and ``bytes``, which costs half a microsecond a value. So flags are 0 or 1, no suspicion is an empty
-text, and the two kinds share eight places, which the statement puts into columns of their own.
+text, and the two kinds share eight places, which the statement puts into columns of their own. The
+bytes of a message are a ``bytearray``, or a ``str`` where they are ASCII and no backslash.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from itertools import chain
 from typing import Any, Final
 
 from sqlalchemy.engine.interfaces import DBAPICursor
@@ -42,6 +43,7 @@ NAVIGATION: Final = (
     "waypoint_bearing_deg",
     "cross_track_m",
 )
+RAW: Final = HEAD.index("raw")
 SHARED: Final = len(NAVIGATION)
 PLACES: Final = len(HEAD) + SHARED
 """A row has the head, then what its kind has; a position leaves the last place at 0."""
@@ -50,23 +52,22 @@ COLUMNS: Final = (*HEAD, "stored_at_ns", *POSITION, *NAVIGATION)
 STEPS: Final = (1024, 256, 64, 16, 4, 1)
 """So many rows a statement: SQLite works on them in one go, without the interpreter's lock."""
 
-Row = tuple[Any, ...]
 
-
-def insert_sqlite(cursor: DBAPICursor, rows: Sequence[Row], stored_at_ns: int) -> None:
-    """Insert `rows`, which must all be new."""
-    start, left = 0, len(rows)
+def insert_sqlite(cursor: DBAPICursor, values: Sequence[Any], stored_at_ns: int) -> None:
+    """Insert rows, which must all be new."""
+    start, left = 0, len(values) // PLACES
     for step in STEPS:
         while left >= step:
-            values = chain((stored_at_ns,), *rows[start : start + step])
-            cursor.execute(sqlite_statement(step), list(values))
-            start, left = start + step, left - step
+            end = start + step * PLACES
+            cursor.execute(sqlite_statement(step), [stored_at_ns, *values[start:end]])
+            start, left = end, left - step
 
 
 @cache
 def sqlite_statement(rows: int) -> str:
     """Return the statement that inserts so many rows: ``stored_at_ns`` and then their places."""
     heads = [f"column{n}" for n in range(1, len(HEAD))]
+    heads[RAW] = f"CAST({heads[RAW]} AS BLOB)"
     suspect = f"nullif(column{len(HEAD)}, '')"
     kind = f"column{HEAD.index('kind') + 1}"
     fields = [
@@ -86,19 +87,20 @@ PIECE: Final = 100
 """So many rows are sent at once: the server works on them while the next are written."""
 
 
-def copy_postgres(cursor: Any, rows: Sequence[Row], stored_at_ns: int) -> None:
-    """Copy `rows`, which must all be new, through a cursor of psycopg.
+def copy_postgres(cursor: Any, values: Sequence[Any], stored_at_ns: int) -> None:
+    """Copy rows, which must all be new, through a cursor of psycopg.
 
     Its text format, written here: several times as fast as a call of psycopg for each row.
     """
     with cursor.copy(COPY) as copy:
-        for start in range(0, len(rows), PIECE):
-            piece = rows[start : start + PIECE]
-            copy.write("".join([copy_line(row, stored_at_ns) for row in piece]))
+        for start in range(0, len(values), PIECE * PLACES):
+            ends = range(start + PLACES, min(start + PIECE * PLACES, len(values)) + 1, PLACES)
+            rows = [values[end - PLACES : end] for end in ends]
+            copy.write("".join([copy_line(row, stored_at_ns) for row in rows]))
 
 
 _NONE: Final = r"\N"
-_START: Final = ["%s"] * (len(HEAD) - 2) + [r"\\x%s", "%s", "%s"]  # …, raw, suspect, stored_at_ns
+_START: Final = ["%s"] * (len(HEAD) + 1)  # …, raw, suspect, stored_at_ns
 _POSITION_LINE: Final = _START + ["%s"] * len(POSITION) + [_NONE] * len(NAVIGATION)
 _NAVIGATION_LINE: Final = _START + [_NONE] * len(POSITION) + ["%s"] * len(NAVIGATION)
 _LINES: Final = {
@@ -107,11 +109,12 @@ _LINES: Final = {
 }
 
 
-def copy_line(row: Row, stored_at_ns: int) -> str:
+def copy_line(row: Sequence[Any], stored_at_ns: int) -> str:
     """Write a row in the text format of COPY. No text in it has anything that must be escaped."""
     line, count = _LINES[row[4]]
     fields = row[len(HEAD) : len(HEAD) + count]
     if None in fields:
         fields = tuple([_NONE if value is None else value for value in fields])
-    raw, suspect = row[len(HEAD) - 2 : len(HEAD)]
-    return line % (*row[: len(HEAD) - 2], raw.hex(), suspect or _NONE, stored_at_ns, *fields)
+    raw, suspect = row[RAW : RAW + 2]
+    told = raw if type(raw) is str else rf"\\x{raw.hex()}"
+    return line % (*row[:RAW], told, suspect or _NONE, stored_at_ns, *fields)

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Row, Select, func, select, tuple_
 from overflight_contract.messages import decode
 from overflight_contract.topics import Kind
 from overflight_ground.ingest.flights import FlightRow
-from overflight_ground.ingest.intake import Stored
 from overflight_ground.ingest.judge import Accepted, Arrival
 from overflight_ground.ingest.plausible import BELIEVABLE
+from overflight_ground.ingest.stored import Stored
 from overflight_ground.store.inserting import NAVIGATION, POSITION
 from overflight_ground.store.store import Store
 from overflight_ground.store.tables import (

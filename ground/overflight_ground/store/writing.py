@@ -48,12 +48,10 @@ class BatchWriter:
         assert found is not None
         return int(found[0]) + 1
 
-    def insert_messages(self, rows: Sequence[Row], stored_at_ns: int) -> None:
+    def insert_messages(self, values: Sequence[Any], stored_at_ns: int) -> None:
         """Insert rows as `overflight_ground.store.inserting` takes them; all must be new."""
-        if not rows:
-            return
         insert = insert_sqlite if self._sqlite else copy_postgres
-        insert(self._cursor, rows, stored_at_ns)
+        insert(self._cursor, values, stored_at_ns)
 
     def stored(self, keys: Iterable[Key]) -> dict[Key, bytes]:
         """Return the bytes that are stored under each of `keys`; absent ones are left out."""
