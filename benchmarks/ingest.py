@@ -2,8 +2,8 @@
 
 Sides: our ingest (MQTT core, one transaction a batch, acknowledged after commit, SQLite with
 synchronous FULL) from mosquitto and from nats-server; the same work with paho-mqtt and SQLAlchemy
-dictionaries; two limits: plain sqlite3 fed from memory, and each broker with a subscriber that
-acknowledges at once and stores nothing; PostgreSQL through our intake. Messages are published with
+dictionaries; limits: plain sqlite3 fed from memory, and each broker with a subscriber that
+acknowledges at once and stores nothing; our pipeline into PostgreSQL, and a COPY alone as its limit. Messages are published with
 QoS 1 by a sender that writes ready-made packets. mosquitto runs with its own settings but for the
 limits of its queues; for latencies, with TCP_NODELAY.
 
@@ -474,30 +474,98 @@ def postgres() -> Iterator[str | None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def postgres_rate(packets: list[bytes]) -> float | None:
-    """Bytes as a broker sends them, ready in memory, through our intake into PostgreSQL."""
-    from overflight_ground.ingest.intake import Intake
+class NoLink:
+    """In place of a connection."""
+
+    def acknowledge(self, acknowledgements: bytes) -> None:
+        """Forget acknowledgements."""
+
+    def gather(self, seconds: float) -> None:
+        """Go on at once."""
+
+
+async def feed_pipeline(store: str, packets: list[bytes]) -> float:
+    """Bytes as a broker sends them, ready in memory, through our pipeline; messages a second."""
+    from overflight_ground.app import settle_interpreter
+    from overflight_ground.ingest.intake import Intake, Outcome
+    from overflight_ground.ingest.pipeline import Pipeline
     from overflight_ground.ingest.plausible import Clock
-    from overflight_ground.ingest.run import Run, pieces
+    from overflight_ground.ingest.run import pieces
     from overflight_ground.store import Store
 
-    reads = [b"".join(packets[first : first + 1000]) for first in range(0, len(packets), 1000)]
+    reads = [b"".join(packets[first : first + 500]) for first in range(0, len(packets), 500)]
+    opened, stored = Store.open(store), 0
+    intake = Intake(opened, clock=Clock.DATA, now_ns=time.time_ns)
+    intake.load()
+
+    def on_outcome(outcome: Outcome) -> None:
+        nonlocal stored
+        stored += len(outcome.stored)
+
+    pipeline, link = Pipeline(intake, on_outcome), NoLink()
+    running = asyncio.create_task(pipeline.run())
+    settle_interpreter()
+    begin = time.perf_counter()
+    for read in reads:
+        for piece in pieces(read, Version.V311, time.time_ns()) or ():
+            assert piece.taken is not None
+            pipeline.take_runs(link, piece.taken)  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        while pipeline.counters.waiting_messages > 6_000:
+            await asyncio.sleep(TICK_S)
+    while stored < len(packets):
+        await asyncio.sleep(TICK_S)
+    rate = stored / (time.perf_counter() - begin)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    opened.close()
+    return rate
+
+
+def postgres_limit(url: str, packets: list[bytes]) -> float:
+    """COPY of rows that are ready, in its binary format, batches of 2000; our tables."""
+    import psycopg
+
+    from overflight_ground.ingest.rows import run_values
+    from overflight_ground.ingest.run import pieces
+    from overflight_ground.store import copying
+
+    class Ready(list[bytes]):
+        """Gathers what would be copied."""
+
+        @contextlib.contextmanager
+        def copy(self, _statement: str) -> Iterator[Ready]:
+            yield self
+
+        write = list.append
+
+    ready = []
+    for first in range(0, len(packets), 2000):
+        rows: list[Any] = []
+        for piece in pieces(b"".join(packets[first : first + 2000]), Version.V311, 1) or ():
+            assert piece.taken is not None
+            for run in piece.taken.runs:
+                rows += run_values(first + 1, run)
+        copied = Ready()
+        copying.copy_postgres(copied, rows, 1)
+        ready.append(b"".join(copied))
+    with psycopg.connect(url) as connection:
+        connection.execute("TRUNCATE messages")
+        connection.commit()
+        begin = time.perf_counter()
+        for data in ready:
+            with connection.cursor().copy(copying.COPY) as copy:
+                copy.write(data)
+            connection.commit()
+        return len(packets) / (time.perf_counter() - begin)
+
+
+def postgres_rates(packets: list[bytes]) -> tuple[float | None, float | None]:
+    """Return the rate of our pipeline into PostgreSQL, and of a COPY alone."""
     with postgres() as url:
         if url is None:
-            return None
-        store = Store.open(url)
-        intake = Intake(store, clock=Clock.DATA, now_ns=time.time_ns)
-        intake.load()
-        stored, begin = 0, time.perf_counter()
-        for read in reads:
-            runs: list[Run] = []
-            for piece in pieces(read, Version.V311, 1) or ():
-                runs += piece.taken.runs if piece.taken is not None else []
-            stored += len(intake.commit_pieces(runs).stored)
-        rate = stored / (time.perf_counter() - begin)
-        store.close()
-    assert stored == len(packets)
-    return rate
+            return None, None
+        return asyncio.run(feed_pipeline(url, packets)), postgres_limit(url, packets)
 
 
 def measure(*, quick: bool) -> dict[str, float | None]:
@@ -528,7 +596,9 @@ def measure(*, quick: bool) -> dict[str, float | None]:
     result["committed_per_s_nats"] = statistics.median(from_nats)
     result["vs_paho_sqlalchemy"] = statistics.median(ours) / statistics.median(theirs)
     result["vs_sqlite3_limit"] = statistics.median(ours) / limit
-    result["postgres_rows_per_s"] = postgres_rate(packets)
+    rate, alone = postgres_rates(packets)
+    result["postgres_rows_per_s"], result["postgres_limit_per_s"] = rate, alone
+    result["vs_postgres_limit"] = rate / alone if rate and alone else None
     result["paho_sqlalchemy_per_s"] = statistics.median(theirs)
     result["sqlite3_limit_per_s"] = limit
     result["mosquitto_limit_per_s"] = statistics.median(bare)

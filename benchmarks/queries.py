@@ -128,7 +128,9 @@ def main() -> None:
             print(f"stored {count:,} messages in {time.perf_counter() - begin:.0f} s", flush=True)
         store = Store.open(str(file))
         stack.callback(store.close)
-        result = {"messages": float(count), **measure(store, 21)}
+        with store.reading() as connection:
+            stored = connection.exec_driver_sql("SELECT max(id) FROM messages").scalar_one()
+        result = {"messages": float(stored), **measure(store, 21)}
     for name, value in result.items():
         print(f"{name:20} {value:14,.2f}")
     if args.json:

@@ -1,19 +1,23 @@
 """Rows as both databases take them: every column gets its own value, in any number of rows."""
 
+from __future__ import annotations
+
+import contextlib
 import sqlite3
+import struct
+from collections.abc import Iterator
 
 import pytest
 
 from overflight_ground.ingest.judge import Accepted, judge
 from overflight_ground.ingest.rows import message_row
-from overflight_ground.store import ClashError, Store, StoreUnavailableError
+from overflight_ground.store import ClashError, Store, StoreUnavailableError, copying
 from overflight_ground.store.inserting import (
     COLUMNS,
     NAVIGATION,
     PLACES,
     POSITION,
     RAW,
-    copy_line,
     insert_sqlite,
 )
 from overflight_ground.store.tables import messages
@@ -72,19 +76,66 @@ def test_any_number_of_rows(store, row, count) -> None:
     assert [one["seq"] for one in stored(store)] == list(range(1, count + 1))
 
 
-def test_a_line_for_postgresql(row) -> None:
-    fields = copy_line(row(1, hdop=None), 77).removesuffix("\n").split("\t")
-    named = dict(zip(COLUMNS, fields, strict=True))
-    assert (named["seq"], named["kind"], named["retained"], named["dup"]) == (
-        "1", "position", "1", "0",
+class Cursor:
+    """Takes what is copied to PostgreSQL, and reads its binary format as the manual has it."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    @contextlib.contextmanager
+    def copy(self, statement: str) -> Iterator[Cursor]:
+        assert statement == copying.COPY
+        yield self
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+
+    def rows(self) -> list[dict[str, bytes | None]]:
+        data, found = self.data, []
+        assert data[:19] == b"PGCOPY\n\xff\r\n\0" + bytes(8)
+        at = 19
+        while (count := int.from_bytes(data[at : at + 2], signed=True)) != -1:
+            at, fields = at + 2, []
+            for _ in range(count):
+                size = int.from_bytes(data[at : at + 4], signed=True)
+                fields.append(None if size < 0 else data[at + 4 : at + 4 + size])
+                at += 4 + max(size, 0)
+            found.append(dict(zip(copying.COLUMNS, fields, strict=True)))
+        assert data[at:] == b"\xff\xff"
+        return found
+
+
+def number(code: str, value: bytes | None) -> float | None:
+    return None if value is None else struct.unpack(f">{code}", value)[0]
+
+
+def test_rows_for_postgresql(row) -> None:
+    cursor = Cursor()
+    rows = [row(1, hdop=None), row(2, "past,sats"), row(3), row(4, waypoint=None)]
+    copying.copy_postgres(cursor, [value for one in rows for value in one], 77)
+    assert set(copying.COLUMNS) == set(COLUMNS)
+    first, second, third, fourth = cursor.rows()
+    assert (first["kind"], first["qos"], first["retained"], first["dup"]) == (
+        b"position", b"\0\1", b"\1", b"\0",
     )  # fmt: skip
-    assert named["raw"].startswith(r"\\x7b22666c69676874")
-    assert (named["suspect"], named["stored_at_ns"], named["hdop"]) == (r"\N", "77", r"\N")
-    assert {named[name] for name in NAVIGATION} == {r"\N"}
-    fields = copy_line(row(2, "past,sats"), 77).removesuffix("\n").split("\t")
-    named = dict(zip(COLUMNS, fields, strict=True))
-    assert (named["suspect"], named["phase"], named["waypoint"]) == ("past,sats", "float", "3")
-    assert {named[name] for name in POSITION} == {r"\N"}
+    assert (first["suspect"], second["suspect"]) == (None, b"past,sats")
+    assert first["raw"].startswith(b'{"flight"')
+    assert [number("q", one["seq"]) for one in (first, second, third, fourth)] == [1, 2, 3, 4]
+    assert {number("q", one["stored_at_ns"]) for one in (first, second)} == {77}
+    for one, missing in ((first, {"hdop"}), (third, set())):
+        own = {name: number(code, one[name]) for name, code in copying.OF_POSITION.items()}
+        assert {name for name, value in own.items() if value is None} == missing
+        assert (own["lat_deg"], own["alt_hae_m"], own["sats"]) == (50.0, 18_010.5, 9)
+        assert {one[name] for name in (*copying.OF_NAVIGATION, "phase")} == {None}
+        assert one["fix"] == b"3d"
+    lost = {"waypoint", "waypoint_distance_m", "waypoint_bearing_deg"}
+    for one, missing in ((second, set()), (fourth, lost)):
+        own = {name: number(code, one[name]) for name, code in copying.OF_NAVIGATION.items()}
+        assert {name for name, value in own.items() if value is None} == missing
+        assert (own["track_deg"], own["climb_mps"], own["cross_track_m"]) == (90.0, 0.0, -1_200)
+        assert {one[name] for name in (*copying.OF_POSITION, "fix")} == {None}
+        assert one["phase"] == b"float"
+    assert number("d", second["waypoint_bearing_deg"]) == 91.5
 
 
 def test_bytes_may_come_as_text(store, row) -> None:
@@ -97,7 +148,9 @@ def test_bytes_may_come_as_text(store, row) -> None:
     with store.reading() as connection:
         query = "SELECT DISTINCT typeof(raw) FROM messages"
         assert connection.exec_driver_sql(query).scalars().all() == ["blob"]
-    assert f"\t{raw.decode()}\t" in copy_line(as_text, 77)
+    cursor = Cursor()
+    copying.copy_postgres(cursor, [*as_bytes, *as_text], 1)
+    assert [one["raw"] for one in cursor.rows()] == [raw, raw]
 
 
 def test_a_row_that_is_there_already_is_a_clash_and_nothing_is_stored(store, row) -> None:

@@ -62,6 +62,18 @@ def test_an_old_file_is_copied_before_it_is_changed(tmp_path) -> None:
     assert copy.execute("SELECT version_num FROM alembic_version").fetchone() == (FIRST,)
 
 
+def test_a_file_that_stays_as_it_is_is_not_copied(tmp_path) -> None:
+    file = tmp_path / "recent.sqlite"
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        command.upgrade(migrating.config(connection), "0002")
+    engine.dispose()
+    store = Store.open(str(file))
+    assert migrating.revision(store.reader) == migrating.HEAD
+    store.close()
+    assert list(tmp_path.glob("*.bak")) == []
+
+
 def test_a_store_of_a_newer_program_is_refused(tmp_path) -> None:
     file = tmp_path / "new.sqlite"
     Store.open(str(file)).close()

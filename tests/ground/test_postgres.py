@@ -21,6 +21,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, select
 
 from overflight_contract.errors import UnavailableError
+from overflight_contract.messages import Fix, Phase
 from overflight_contract.ports import free_port
 from overflight_ground.alerts import storing
 from overflight_ground.alerts.engine import Alert
@@ -122,6 +123,24 @@ def test_migrations_both_ways_and_equal_to_the_tables(pg) -> None:
         assert compare_metadata(context, metadata) == []
 
 
+def test_names_sort_by_their_bytes(pg, pg_intake, arrival, position) -> None:
+    """In a database that sorts as people do, HAB1 would stand before HAB-2 and ABC after A-D."""
+    query = (
+        "SELECT table_name || '.' || column_name FROM information_schema.columns "
+        "WHERE table_schema = 'public' AND column_name IN ('payload', 'flight') "
+        "AND collation_name IS DISTINCT FROM 'C'"
+    )
+    with pg.reading() as connection:
+        assert connection.exec_driver_sql(query).scalars().all() == []
+    names = ["HAB1", "HAB-2", "ABC", "A-D"]
+    pg_intake.commit([arrival(position(1), name) for name in names])
+    with pg.reading() as connection:
+        lines = list(canonical_lines(connection, MessageFilter()))
+        found = connection.execute(select(messages.c.payload).order_by(messages.c.payload))
+        assert found.scalars().all() == sorted(names)
+    assert len(lines) == 4
+
+
 @pytest.mark.parametrize("size", [7, 200])
 def test_once_each_in_any_batch_size(pg, pg_intake, arrival, position, navigation, size) -> None:
     sent = [arrival(position(n) if n % 2 else navigation(n)) for n in range(1, 301)]
@@ -145,6 +164,28 @@ def test_once_each_in_any_batch_size(pg, pg_intake, arrival, position, navigatio
             (row.measured_at_ns for row in page), reverse=True
         )
         assert page[0].seq < points[50].seq
+
+
+def test_every_column_is_as_in_sqlite(pg, pg_intake, intake, store, arrival, position, navigation):
+    sent = [
+        position(1),
+        navigation(2),
+        position(3, sats=None, hdop=None, alt_msl_m=None, alt_hae_m=None),
+        navigation(4, waypoint=None, cross_track_m=None, track_deg=None),
+        position(5, lat_deg=None, lon_deg=None, fix=Fix.NONE),
+        position(7, lat_deg=-60.0, sats=3),
+        navigation(8, phase=Phase.DESCENT, climb_mps=-5.5, speed_mps=None),
+    ]
+    came = [arrival(body)._replace(retained=n == 1, dup=n == 2) for n, body in enumerate(sent)]
+    for one in (pg_intake, intake):
+        one.commit(came)
+    found = []
+    for one in (pg, store):
+        with one.reading() as connection:
+            rows = connection.execute(select(messages).order_by(messages.c.id)).mappings()
+            found.append([{**row, "raw": bytes(row["raw"]), "stored_at_ns": 0} for row in rows])
+    assert found[0] == found[1]
+    assert found[0][5]["suspect"] == "sats,leap"
 
 
 def test_conflicts_strays_and_late_finds(pg, pg_intake, arrival, position) -> None:

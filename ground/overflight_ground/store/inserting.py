@@ -1,11 +1,11 @@
-"""Many messages into the store at once, in the way that is quickest on each database.
+"""Many messages into SQLite at once.
 
-Both take the values of rows of `PLACES`, one row behind the other in one list. Their form is made
-for Python's sqlite3: it binds exact ``int``,
-``float``, ``str`` and ``bytearray`` at once, but looks for an adapter of each ``None``, ``bool``
-and ``bytes``, which costs half a microsecond a value. So flags are 0 or 1, no suspicion is an empty
+This and `overflight_ground.store.copying` take the values of rows of `PLACES`, one row behind the
+other in one list. Their form is made for Python's sqlite3: it binds exact ``int``, ``float``,
+``str`` and ``bytearray`` at once, but looks for an adapter of each ``None``, ``bool`` and
+``bytes``, which costs half a microsecond a value. So flags are 0 or 1, no suspicion is an empty
 text, and the two kinds share eight places, which the statement puts into columns of their own. The
-bytes of a message are a ``bytearray``, or a ``str`` where they are ASCII and no backslash.
+bytes of a message are a ``bytearray``, or a ``str`` where they are ASCII.
 """
 
 from __future__ import annotations
@@ -80,41 +80,3 @@ def sqlite_statement(rows: int) -> str:
         f"INSERT INTO messages ({', '.join(COLUMNS)}) "  # noqa: S608 - names are ours
         f"SELECT {', '.join((*heads, suspect, '?1', *fields))} FROM (VALUES {values})"
     )
-
-
-COPY: Final = f"COPY messages ({', '.join(COLUMNS)}) FROM STDIN"
-PIECE: Final = 100
-"""So many rows are sent at once: the server works on them while the next are written."""
-
-
-def copy_postgres(cursor: Any, values: Sequence[Any], stored_at_ns: int) -> None:
-    """Copy rows, which must all be new, through a cursor of psycopg.
-
-    Its text format, written here: several times as fast as a call of psycopg for each row.
-    """
-    with cursor.copy(COPY) as copy:
-        for start in range(0, len(values), PIECE * PLACES):
-            ends = range(start + PLACES, min(start + PIECE * PLACES, len(values)) + 1, PLACES)
-            rows = [values[end - PLACES : end] for end in ends]
-            copy.write("".join([copy_line(row, stored_at_ns) for row in rows]))
-
-
-_NONE: Final = r"\N"
-_START: Final = ["%s"] * (len(HEAD) + 1)  # …, raw, suspect, stored_at_ns
-_POSITION_LINE: Final = _START + ["%s"] * len(POSITION) + [_NONE] * len(NAVIGATION)
-_NAVIGATION_LINE: Final = _START + [_NONE] * len(POSITION) + ["%s"] * len(NAVIGATION)
-_LINES: Final = {
-    "position": ("\t".join(_POSITION_LINE) + "\n", len(POSITION)),
-    "navigation": ("\t".join(_NAVIGATION_LINE) + "\n", len(NAVIGATION)),
-}
-
-
-def copy_line(row: Sequence[Any], stored_at_ns: int) -> str:
-    """Write a row in the text format of COPY. No text in it has anything that must be escaped."""
-    line, count = _LINES[row[4]]
-    fields = row[len(HEAD) : len(HEAD) + count]
-    if None in fields:
-        fields = tuple([_NONE if value is None else value for value in fields])
-    raw, suspect = row[RAW : RAW + 2]
-    told = raw if type(raw) is str else rf"\\x{raw.hex()}"
-    return line % (*row[:RAW], told, suspect or _NONE, stored_at_ns, *fields)

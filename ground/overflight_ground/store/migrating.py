@@ -12,11 +12,12 @@ from sqlalchemy import Connection, Engine, inspect, text
 from overflight_contract.errors import InputError
 
 if TYPE_CHECKING:
-    from alembic.config import Config  # imported where it is used: a start needs it seldom
+    from alembic.config import Config  # imported where they are used: a start needs them seldom
+    from alembic.script import ScriptDirectory
 
 log = logging.getLogger(__name__)
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The newest revision; a test holds it equal to alembic's."""
 
 _FOLDER: Final = Path(__file__).with_name("migrations")
@@ -56,7 +57,7 @@ def migrate(engine: Engine, reader: Engine) -> None:
         _refuse_strangers(engine)
     elif before not in _known():
         raise InputError(f"the store is of revision {before}, newer than this program; update it")
-    else:
+    elif not _leaves_alone(engine, before):
         _copy(engine, before)
     from alembic import command
 
@@ -66,11 +67,22 @@ def migrate(engine: Engine, reader: Engine) -> None:
         command.upgrade(config(connection), "head")
 
 
-def _known() -> set[str]:
+def _scripts() -> ScriptDirectory:
     from alembic.script import ScriptDirectory
 
-    scripts = ScriptDirectory(str(_FOLDER))
-    return {script.revision for script in scripts.walk_revisions()}
+    return ScriptDirectory(str(_FOLDER))
+
+
+def _known() -> set[str]:
+    return {script.revision for script in _scripts().walk_revisions()}
+
+
+def _leaves_alone(engine: Engine, before: str) -> bool:
+    """Tell whether no step from `before` on changes anything in SQLite."""
+    steps = _scripts().iterate_revisions("head", before)
+    return engine.dialect.name == "sqlite" and all(
+        getattr(step.module, "POSTGRESQL_ONLY", False) for step in steps
+    )
 
 
 def _refuse_strangers(engine: Engine) -> None:

@@ -25,6 +25,9 @@ from sqlalchemy import (
 BigId: Final = BigInteger().with_variant(Integer, "sqlite")
 """SQLite gives rowids only to a column that is exactly INTEGER."""
 
+Name: Final = Text().with_variant(Text(collation="C"), "postgresql")
+"""Names sort by their bytes, on PostgreSQL too, in whatever language its database sorts."""
+
 metadata = MetaData(
     naming_convention={"pk": "%(table_name)s_pkey", "uq": "%(table_name)s_%(column_0_N_name)s_key"}
 )
@@ -41,8 +44,8 @@ messages = Table(
     "messages",
     metadata,
     Column("id", BigId, primary_key=True, autoincrement=False),
-    Column("payload", Text, nullable=False),
-    Column("flight", Text, nullable=False),
+    Column("payload", Name, nullable=False),
+    Column("flight", Name, nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("kind", Text, nullable=False),
     Column("held_from", BigInteger, nullable=False),
@@ -85,8 +88,8 @@ quarantine = Table(
     Column("last_at_ns", BigInteger, nullable=False),
     Column("times", Integer, nullable=False),
     Column("topic", Text, nullable=False),
-    Column("payload", Text),
-    Column("flight", Text),
+    Column("payload", Name),
+    Column("flight", Name),
     Column("seq", BigInteger),
     Column("reason", Text, nullable=False),
     Column("detail", Text, nullable=False),
@@ -102,8 +105,8 @@ quarantine = Table(
 flights = Table(
     "flights",
     metadata,
-    Column("payload", Text, primary_key=True),
-    Column("flight", Text, primary_key=True),
+    Column("payload", Name, primary_key=True),
+    Column("flight", Name, primary_key=True),
     Column("first_at_ns", BigInteger),
     Column("last_at_ns", BigInteger),
     Column("first_received_at_ns", BigInteger, nullable=False),
@@ -124,8 +127,8 @@ recoveries = Table(
     "recoveries",
     metadata,
     Column("id", BigId, primary_key=True),
-    Column("payload", Text, nullable=False),
-    Column("flight", Text, nullable=False),
+    Column("payload", Name, nullable=False),
+    Column("flight", Name, nullable=False),
     Column("source", Text, nullable=False),
     Column("recovered_at_ns", BigInteger, nullable=False),
     Column("chain_ok", Boolean, nullable=False),
@@ -139,8 +142,8 @@ pictures = Table(
     "pictures",
     metadata,
     Column("id", BigId, primary_key=True),
-    Column("payload", Text, nullable=False),
-    Column("flight", Text, nullable=False),
+    Column("payload", Name, nullable=False),
+    Column("flight", Name, nullable=False),
     Column("sha256", Text, nullable=False),
     Column("file", Text, nullable=False),
     Column("bytes", BigInteger, nullable=False),
@@ -160,8 +163,8 @@ audits = Table(
     "audits",
     metadata,
     Column("id", BigId, primary_key=True),
-    Column("payload", Text, nullable=False),
-    Column("flight", Text, nullable=False),
+    Column("payload", Name, nullable=False),
+    Column("flight", Name, nullable=False),
     Column("made_at_ns", BigInteger, nullable=False),
     Column("verdict", Text, nullable=False),
     Column("report", Text, nullable=False),
@@ -174,8 +177,8 @@ alerts = Table(
     Column("id", BigId, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("subject", Text, nullable=False),
-    Column("payload", Text, nullable=False),
-    Column("flight", Text, nullable=False),
+    Column("payload", Name, nullable=False),
+    Column("flight", Name, nullable=False),
     Column("severity", Text, nullable=False),
     Column("title", Text, nullable=False),
     Column("cause", Text, nullable=False),

@@ -15,7 +15,8 @@ from sqlalchemy import Table
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from overflight_ground.ingest.plausible import BELIEVABLE
-from overflight_ground.store.inserting import copy_postgres, insert_sqlite
+from overflight_ground.store.copying import copy_postgres
+from overflight_ground.store.inserting import insert_sqlite
 from overflight_ground.store.tables import flights, messages, meta, quarantine
 
 Key = tuple[str, str, int]
