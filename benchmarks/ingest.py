@@ -2,10 +2,10 @@
 
 Sides: our ingest (MQTT core, one transaction a batch, acknowledged after commit, SQLite with
 synchronous FULL) from mosquitto and from nats-server; the same work with paho-mqtt and SQLAlchemy
-dictionaries; limits: plain sqlite3 fed from memory, and each broker with a subscriber that
-acknowledges at once and stores nothing; our pipeline into PostgreSQL, and a COPY alone as its limit. Messages are published with
-QoS 1 by a sender that writes ready-made packets. mosquitto runs with its own settings but for the
-limits of its queues; for latencies, with TCP_NODELAY.
+dictionaries; our pipeline into PostgreSQL. Limits: plain sqlite3 fed from memory; each broker with
+a subscriber that acknowledges at once and stores nothing; a COPY of rows that are ready. Messages
+are published with QoS 1 by a sender that writes ready-made packets. mosquitto runs with its own
+settings but for the limits of its queues; for latencies, with TCP_NODELAY.
 
     python benchmarks/ingest.py [--quick] [--json]
     python benchmarks/ingest.py --memory --messages 10000000     does memory stay flat?

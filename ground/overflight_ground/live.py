@@ -159,7 +159,8 @@ class Live:
 
     def _run(self, run: Run) -> None:
         """Take in a run, whose messages are of one flight and believable."""
-        self._arrived(run.payload, run.received_at_ns)
+        for received_at_ns in dict.fromkeys(run.received_at_ns):
+            self._arrived(run.payload, received_at_ns)
         if run.flight != self.payloads[run.payload].flight:
             return
         newest: dict[Kind, int] = {}

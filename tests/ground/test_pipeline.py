@@ -173,8 +173,8 @@ async def test_a_stop_publishes_what_waits_for_its_turn(intake, link, arrival, p
 async def test_the_log_of_the_store_is_brought_in_beside_commits(
     pipeline, link, store, arrival, position, monkeypatch
 ) -> None:
-    monkeypatch.setattr(module, "TIDY_S", 0.01)
-    monkeypatch.setattr(module, "TIDY_MESSAGES", 10)
+    monkeypatch.setattr(module, "TIDY_S", 0.002)
+    monkeypatch.setattr(module, "TIDY_MESSAGES", 1)
     wal = store.file.with_name(store.file.name + "-wal")
     with store.writer.connect() as connection:
         connection.exec_driver_sql("PRAGMA wal_autocheckpoint=0")

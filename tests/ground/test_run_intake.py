@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from overflight_ground.feed import Collector
 from overflight_ground.ingest.intake import Intake, Outcome
 from overflight_ground.ingest.judge import Judged, judge_all
 from overflight_ground.ingest.plausible import Clock
-from overflight_ground.ingest.run import Run, pieces
+from overflight_ground.ingest.run import Run, joined, pieces
 from overflight_ground.ingest.stored import StoredMessages
 from overflight_ground.live import Live
 from overflight_ground.store import Store
@@ -145,19 +145,7 @@ def _message(seq: int, flight: str, held_from: int, fields: dict[str, object]):
 
 def _merged(runs: list[Run]) -> list[Run | list[Judged]]:
     """Join runs of a flight that stand side by side, as they would come."""
-    out: list[Run] = []
-    for run in runs:
-        last = out[-1] if out else None
-        if last is None or (last.payload, last.flight) != (run.payload, run.flight):
-            out.append(run)
-            continue
-        columns = {
-            name: getattr(last, name) + getattr(run, name)
-            for name in ("seqs", "held_froms", "measured_at_ns", "ways", "raws")
-        }
-        places = tuple(a + b for a, b in zip(last.places, run.places, strict=True))
-        out[-1] = last._replace(places=places, **columns)
-    return list(out)
+    return [joined(list(some)) for _, some in groupby(runs, lambda run: run[:2])]
 
 
 def test_a_run_that_clashes_with_the_store_is_looked_up(tmp_path, told) -> None:

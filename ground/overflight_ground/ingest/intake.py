@@ -141,10 +141,10 @@ class _Batch:
     def _run(self, run: Run) -> Sequence[Accepted]:
         """Store a run that goes on where its flight was; else return it, to be looked up."""
         key = run.payload, run.flight
-        state = self._state(key, run.received_at_ns)
+        state = self._state(key, run.received_at_ns[0])
         if self._distrust or not state.watermark.take_run(run.seqs):
             return run.all_accepted()
-        state.last_received_at_ns = max(state.last_received_at_ns, run.received_at_ns)
+        state.last_received_at_ns = max(state.last_received_at_ns, *run.received_at_ns)
         self._hold(key, max(run.held_froms))
         if not all_steady(run, state.track, self._clock):
             items = run.all_accepted()

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 from typing import Final, NamedTuple
 
@@ -26,7 +26,7 @@ from overflight_ground.ingest.intake import Intake, Outcome, Pieces
 from overflight_ground.ingest.judge import Arrival, Judged, judge_all
 from overflight_ground.ingest.link import BrokerLink, pubacks
 from overflight_ground.ingest.receipts import Due, ReceiptSchedule
-from overflight_ground.ingest.run import Run, Taken
+from overflight_ground.ingest.run import Run, Taken, joined
 from overflight_ground.store import StoreUnavailableError
 
 log = logging.getLogger(__name__)
@@ -267,15 +267,16 @@ class Pipeline:
 
 
 def _joined(chunks: Iterable[Chunk]) -> list[Run | list[Judged]]:
-    """Return the pieces of `chunks` in order, those judged one by one joined where they meet."""
+    """Return the pieces of `chunks` in order, joined where they are of one sort and flight."""
     batch: list[Run | list[Judged]] = []
-    for chunk in chunks:
-        for piece in chunk.pieces:
-            last = batch[-1] if batch else None
-            if isinstance(piece, Run):
-                batch.append(piece)
-            elif isinstance(last, list):
-                last += piece
-            else:
-                batch.append(list(piece))
+    pieces = chain.from_iterable([chunk.pieces for chunk in chunks])
+    for sort, some in groupby(pieces, _sort_of):
+        if sort is None:
+            batch.append(list(chain.from_iterable(some)))  # type: ignore[arg-type]
+        else:
+            batch.append(joined(list(some)))  # type: ignore[arg-type]
     return batch
+
+
+def _sort_of(piece: Run | list[Judged]) -> tuple[str, str] | None:
+    return piece[:2] if isinstance(piece, Run) else None

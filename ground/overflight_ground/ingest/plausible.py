@@ -92,7 +92,8 @@ def marks_of(
     `measured_ns` says when each was measured. Believable ones are left out, and told quickly.
     """
     found: dict[int, str] = {}
-    timely = _all_timely(items, measured_ns, clock)
+    received_ns = [item.arrival.received_at_ns for item in items]
+    timely = _timely(items[0].message.flight, measured_ns, received_ns, clock)
     for item, at_ns in zip(items, measured_ns, strict=True):
         message = item.message
         if timely and (isinstance(message, Navigation) or _steady(message, at_ns, track)):
@@ -103,10 +104,10 @@ def marks_of(
     return found
 
 
-def _all_timely(items: Sequence[Accepted], measured_ns: Sequence[int], clock: Clock) -> bool:
+def _timely(
+    flight: str, measured_ns: Sequence[int], received_ns: Sequence[int], clock: Clock
+) -> bool:
     """Tell whether no message can have a mark for its time, by the extremes among them."""
-    flight = items[0].message.flight
-    received_ns = [item.arrival.received_at_ns for item in items]
     return (
         _time_mark(flight, max(measured_ns), min(received_ns), clock) is None
         and _time_mark(flight, min(measured_ns), max(received_ns), clock) is None
@@ -119,11 +120,12 @@ def all_steady(run: Run, track: Track, clock: Clock) -> bool:
     Its last position is remembered in `track`; where any of it is odd, nothing is.
     """
     measured_ns = run.measured_at_ns
-    for at_ns in (min(measured_ns), max(measured_ns)):
-        if _time_mark(run.flight, at_ns, run.received_at_ns, clock) is not None:
-            return False
-    lats, lons, sats = (run.of_kind(Kind.POSITION, run.places[at]) for at in (0, 1, 5))
-    return not lats or _go_on(run.of_kind(Kind.POSITION, measured_ns), lats, lons, sats, track)
+    if not _timely(run.flight, measured_ns, run.received_at_ns, clock):
+        return False
+    places = run.places
+    of_positions = run.of_kind(Kind.POSITION, measured_ns, places[0], places[1], places[5])
+    at_ns, lats_deg, lons_deg, sats = of_positions
+    return not at_ns or _go_on(at_ns, lats_deg, lons_deg, sats, track)
 
 
 def _steady(message: Position, at_ns: int, track: Track) -> bool:

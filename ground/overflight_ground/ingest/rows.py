@@ -90,7 +90,7 @@ def run_values(first_id: int, run: Run) -> list[Any]:
     """
     count = len(run.seqs)
     shared = (
-        *(None, run.payload, run.flight, None, None, None, None, run.received_at_ns, None),
+        *(None, run.payload, run.flight, *repeat(None, 6)),
         *(1, 0, 0, None, "", *repeat(None, SHARED)),
     )
     values: list[Any] = list(shared) * count
@@ -100,6 +100,7 @@ def run_values(first_id: int, run: Run) -> list[Any]:
         (4, [way.kind._value_ for way in run.ways]),
         (5, run.held_froms),
         (6, run.measured_at_ns),
+        (7, run.received_at_ns),
         (8, [way.topic for way in run.ways]),
         (RAW, run.raws),
         *enumerate(run.places, len(HEAD)),

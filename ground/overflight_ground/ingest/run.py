@@ -12,9 +12,9 @@ Pure. Runs of one flight each come out; `Taken` says what of a read went into th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import compress
+from itertools import chain, compress
 from operator import gt
 from typing import Any, Final, NamedTuple
 
@@ -32,21 +32,19 @@ LEAST_BYTES: Final = 1024
 LONGEST: Final = 1024
 """No packet that is taken here has as many bytes."""
 
-Column = Sequence[Any]
-
 
 class Run(NamedTuple):
     """Messages of one flight in the order in which they came, all canonical, as columns."""
 
-    received_at_ns: int
     payload: str
     flight: str
+    received_at_ns: list[int]
     seqs: list[int]
     held_froms: list[int]
     measured_at_ns: list[int]
     ways: list[Way]
     raws: list[str]
-    places: tuple[list[Any], ...]
+    places: Sequence[list[Any]]
     """What each kind has of its own, in `fastpath.PLACES` columns; see `fastpath.columns`."""
 
     @property
@@ -62,35 +60,36 @@ class Run(NamedTuple):
     def accepted(self, place: int) -> Accepted:
         """Return one message as `judge` would."""
         way, raw = self.ways[place], self.raws[place].encode()
-        arrival = Arrival(way.topic.encode(), raw, 1, False, False, self.received_at_ns)
-        at_ns = self.measured_at_ns[place]
+        received_at_ns, at_ns = self.received_at_ns[place], self.measured_at_ns[place]
+        arrival = Arrival(way.topic.encode(), raw, 1, False, False, received_at_ns)
         return Accepted(arrival, self.payload, way.kind, way.topic, way.decode(raw), at_ns)
 
     def all_accepted(self) -> list[Accepted]:
         """Return all messages as `judge` would."""
         return [self.accepted(place) for place in range(len(self.seqs))]
 
-    def of_kind(self, kind: Kind, column: Iterable[Any]) -> list[Any]:
-        """Return the values in `column` of the messages of `kind`."""
-        return list(compress(column, [way.kind is kind for way in self.ways]))
+    def of_kind(self, kind: Kind, *columns: Sequence[Any]) -> list[list[Any]]:
+        """Return the values in `columns` of the messages of `kind`."""
+        wanted = [way.kind is kind for way in self.ways]
+        return [list(compress(column, wanted)) for column in columns]
 
     def pick(self, payload: str, flight: str, places: Sequence[int]) -> Run:
         """Return the run of some of these messages, which are of one flight."""
+        columns = [[column[place] for place in places] for column in self[2:-1]]
+        own = [[column[place] for place in places] for column in self.places]
+        return Run._make((payload, flight, *columns, own))
 
-        def of(column: Column) -> list[Any]:
-            return [column[place] for place in places]
 
-        return Run(
-            self.received_at_ns,
-            payload,
-            flight,
-            of(self.seqs),
-            of(self.held_froms),
-            of(self.measured_at_ns),
-            of(self.ways),
-            of(self.raws),
-            tuple(map(of, self.places)),
-        )
+def joined(runs: Sequence[Run]) -> Run:
+    """Return the one run that `runs` of one flight, one after the other, are."""
+    first = runs[0]
+    if len(runs) == 1:
+        return first
+    columns = [r[2:-1] for r in runs], [r.places for r in runs]
+    joint, own = (
+        [list(chain.from_iterable(parts)) for parts in zip(*each, strict=True)] for each in columns
+    )
+    return Run._make((first.payload, first.flight, *joint, own))
 
 
 class Taken(NamedTuple):
@@ -186,46 +185,56 @@ _LENGTHS: Final = [
 """The remaining length, as it must be written, of a packet of so many bytes."""
 
 _length_of = _LENGTHS.__getitem__
-_values = msgspec.json.Decoder().decode
-_counts = msgspec.json.Decoder(list[int]).decode
+_columns_of: Final = msgspec.json.Decoder(list[list[Any]]).decode
+_WAYPOINT: Final = range(4, 7)
 
 
 def _take(flat: list[Any], sizes: list[int], received_at_ns: int) -> Taken | None:
     """Make runs of matches side by side; `None` where one of them is not what it looks like."""
-    lengths, heads, _, packet_ids, raws, flights, seqs, held, times, *places = (
+    lengths, heads, _, packet_ids, raws, flights, seqs, held, times, *own = (
         flat[place::_STRIDE] for place in range(1, _STRIDE)
     )
     if lengths != list(map(_length_of, sizes)):
         return None
     ways = {head: _way(head) for head in set(heads)}
-    columns = _counts(f"[{','.join(seqs)}]"), _counts(f"[{','.join(held)}]")
-    if None in ways.values() or any(map(gt, columns[1], columns[0])):
+    if None in ways.values():
+        return None
+    columns = _decoded(seqs, held, own)
+    if any(map(gt, columns[1], columns[0])):
         return None
     run = Run(
-        received_at_ns,
         "",
         "",
-        *columns,
+        [received_at_ns] * len(seqs),
+        columns[0],
+        columns[1],
         _nanoseconds(times),
         list(map(ways.__getitem__, heads)),  # type: ignore[arg-type]
         raws,
-        tuple(map(_column, (*places[:-1], [text or "0" for text in places[-1]]))),
+        columns[2:],
     )
     pubacks = ("@\2" + "@\2".join(packet_ids)).encode("latin-1")
-    return Taken(_by_flight(run, flights), pubacks, run.messages, run.size)
+    payloads = {way.payload for way in ways.values() if way is not None}
+    runs = _by_flight(run, payloads, flights)
+    return Taken(runs, pubacks, len(seqs), run.size)
 
 
-def _column(texts: list[str | None]) -> list[Any]:
-    """Turn values as they stand in JSON into Python's; absent ones become ``None``."""
-    if None in texts:
-        texts = ["null" if text is None else text for text in texts]
-    values: list[Any] = _values(f"[{','.join(texts)}]")  # type: ignore[arg-type]
-    return values
+def _decoded(seqs: list[str], held: list[str], own: list[list[str | None]]) -> list[list[Any]]:
+    """Turn columns of values as they stand in JSON into Python's, all in one go.
+
+    What no waypoint leaves out becomes ``None``, and the last place of a position 0.
+    """
+    for place in _WAYPOINT:
+        if None in own[place]:
+            own[place] = ["null" if text is None else text for text in own[place]]
+    own[-1] = [text or "0" for text in own[-1]]
+    texts = [",".join(column) for column in (seqs, held, *own)]  # type: ignore[arg-type]
+    return _columns_of(f"[[{'],['.join(texts)}]]")
 
 
 def _nanoseconds(times: list[str]) -> list[int]:
     moments = np.array([time[:-1] for time in times], dtype="datetime64[ns]")
-    found: list[int] = moments.astype(np.int64).tolist()
+    found: list[int] = moments.view(np.int64).tolist()
     return found
 
 
@@ -236,9 +245,8 @@ def _way(head: str) -> Way | None:
     return short_way(topic) if ord(head[1]) == len(topic) else None
 
 
-def _by_flight(run: Run, flights: list[str]) -> list[Run]:
+def _by_flight(run: Run, payloads: set[str], flights: list[str]) -> list[Run]:
     """Sort messages by flight; nearly always all are of one."""
-    payloads = {way.payload for way in set(run.ways)}
     if len(payloads) == 1 and len(set(flights)) == 1:
         return [run._replace(payload=payloads.pop(), flight=flights[0])]
     places: dict[tuple[str, str], list[int]] = {}
