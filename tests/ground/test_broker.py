@@ -34,9 +34,9 @@ def wait_until(condition, timeout=10.0):
 def gone(pid):
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
+    except (ProcessLookupError, FileNotFoundError):
         return True
-    return Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
 
 
 def test_starts_on_a_free_port_and_stops(tmp_path):
