@@ -9,6 +9,7 @@ settings but for the limits of its queues; for latencies, with TCP_NODELAY.
 
     python benchmarks/ingest.py [--quick] [--json]
     python benchmarks/ingest.py --memory --messages 10000000     does memory stay flat?
+    python benchmarks/ingest.py --stages                         where does the time go?
 """
 
 from __future__ import annotations
@@ -435,6 +436,41 @@ def sqlite_limit(folder: Path, count: int) -> float:
     return count / (time.perf_counter() - begin)
 
 
+def stages_us(packets: list[bytes], in_a_read: int) -> dict[str, float | None]:
+    """Return what a message costs in one thread, in microseconds: the best of several rounds.
+
+    `taking` is from the bytes of a read of so many messages to columns of values, `storing` is a
+    commit of some 1,500 messages (counters, plausibility, rows, SQLite with synchronous FULL).
+    """
+    from overflight_ground.ingest.intake import Intake
+    from overflight_ground.ingest.plausible import Clock
+    from overflight_ground.ingest.run import Run, joined, pieces
+    from overflight_ground.store import Store
+
+    step, best = max(1, 1_500 // in_a_read), [float("inf")] * 2
+    reads = [
+        b"".join(packets[first : first + in_a_read]) for first in range(0, len(packets), in_a_read)
+    ]
+    for _ in range(8):
+        begin = time.perf_counter()
+        runs: list[Run] = []
+        for read in reads:
+            for piece in pieces(read, Version.V311, 1) or ():
+                runs += piece.taken.runs if piece.taken is not None else []
+        best[0] = min(best[0], time.perf_counter() - begin)
+        with tempfile.TemporaryDirectory() as name:
+            store = Store.open(str(Path(name) / "stages.sqlite"))
+            intake = Intake(store, clock=Clock.DATA, now_ns=time.time_ns)
+            intake.load()
+            begin = time.perf_counter()
+            for first in range(0, len(runs), step):
+                intake.commit_pieces([joined(runs[first : first + step])])
+            best[1] = min(best[1], time.perf_counter() - begin)
+            store.close()
+    names = (f"taking_us_{in_a_read}_a_read", f"storing_us_{in_a_read}_a_read")
+    return {name: s / len(packets) * 1e6 for name, s in zip(names, best, strict=True)}
+
+
 # PostgreSQL: a cluster of our own, for the length of the run
 
 
@@ -613,6 +649,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="end within 40 s")
     parser.add_argument("--json", action="store_true", help="one object as the last line")
     parser.add_argument("--memory", action="store_true", help="only whether memory stays flat")
+    parser.add_argument("--stages", action="store_true", help="only what a message costs in us")
     parser.add_argument("--messages", type=int, default=2_000_000, help="how many for --memory")
     parser.add_argument("--role", nargs=4, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -625,10 +662,16 @@ def main() -> None:
             receive = receive_paho if role == "paho" else receive_bare
             receive(int(port), store, int(expected))
         return
-    result = memory_mb(args.messages) if args.memory else measure(quick=args.quick)
+    result: dict[str, float | None] = {}
+    if args.stages:
+        packets = [packet(seq) for seq in range(1, 40_001)]
+        for in_a_read in (500, 100, 20):
+            result |= stages_us(packets, in_a_read)
+    else:
+        result = memory_mb(args.messages) if args.memory else measure(quick=args.quick)
     for name, value in result.items():
         print(f"{name:24} {'not measured' if value is None else f'{value:14,.2f}'}")
-    if shutil.which("ot-recorder") is None and not args.memory:
+    if shutil.which("ot-recorder") is None and not (args.memory or args.stages):
         print("OwnTracks Recorder is not installed, so it is left out")
     if args.json:
         print(json.dumps({k: None if v is None else round(v, 3) for k, v in result.items()}))
