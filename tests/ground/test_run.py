@@ -79,9 +79,12 @@ def heard(reads: list[bytes], version: Version, least_bytes: int) -> tuple[list[
         runs += 1
         for run in taken.runs:
             flights[run.payload, run.flight] += map(comparable, run.all_accepted())
+        for one in taken.singles:
+            flights[one.payload, one.message.flight].append(comparable(one))
         acknowledged.append(taken.pubacks)
-        assert taken.messages == sum(len(run.seqs) for run in taken.runs)
-        assert taken.size == sum(len(raw) for run in taken.runs for raw in run.raws)
+        assert taken.messages == len(taken.singles) + sum(len(run.seqs) for run in taken.runs)
+        sizes = [len(one.arrival.raw) for one in taken.singles]
+        assert taken.size == sum(sizes) + sum(len(r) for run in taken.runs for r in run.raws)
 
     async def feed() -> tuple[object, ...]:
         transport = Transport()
@@ -161,6 +164,16 @@ def test_flights_and_payloads_are_told_apart() -> None:
         ("HAB-1", FLIGHT),
         ("HAB-1", OTHER_FLIGHT),
     }
+
+
+def test_messages_of_many_flights_stay_single() -> None:
+    data = b"".join(
+        packet(told(1), n, topic=topic_for(f"HAB-{n}", m.kind_of(told(1)))) for n in range(1, 31)
+    )
+    assert same([data]) == 1
+    (piece,) = pieces(data, Version.V311, 7)
+    assert piece.taken.runs == []
+    assert [one.payload for one in piece.taken.singles] == [f"HAB-{n}" for n in range(1, 31)]
 
 
 ODD = {

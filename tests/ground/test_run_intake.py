@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from itertools import groupby, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,10 +18,11 @@ from overflight_contract.topics import topic_for
 from overflight_ground import feed
 from overflight_ground.alerts.service import at_most, seen_of
 from overflight_ground.feed import Collector
+from overflight_ground.ingest import pipeline
 from overflight_ground.ingest.intake import Intake, Outcome
 from overflight_ground.ingest.judge import Judged, judge_all
 from overflight_ground.ingest.plausible import Clock
-from overflight_ground.ingest.run import Run, joined, pieces
+from overflight_ground.ingest.run import Run, pieces
 from overflight_ground.ingest.stored import StoredMessages
 from overflight_ground.live import Live
 from overflight_ground.store import Store
@@ -123,9 +124,13 @@ def test_the_same_is_stored_either_way(tmp_path_factory, batches, rng: random.Ra
                 made = _message(seq, flight, held_from, {"later": dt.timedelta(days=-3)})
             in_runs += run_of([made], payload)
             one_by_one += in_runs[-1].all_accepted()
-        assert numbers(short.commit_pieces(_merged(in_runs))) == numbers(
+        as_come = [p.all_accepted() if rng.random() < 0.2 else p for p in in_runs]
+        pipeline.SHORT_RUN = rng.choice([1, 5])
+        chunks = [pipeline.Chunk(None, [piece], b"", 1, 1) for piece in as_come]
+        assert numbers(short.commit_pieces(pipeline._joined(chunks))) == numbers(
             long.commit_pieces([one_by_one])
         )
+    pipeline.SHORT_RUN = 5
     assert contents(store) == contents(other)
     store.close()
     other.close()
@@ -141,11 +146,6 @@ def _message(seq: int, flight: str, held_from: int, fields: dict[str, object]):
         return m.Position(measured_at=at, **given)
     given |= {"track_deg": 90.0, "speed_mps": None, "climb_mps": 0.1, "phase": m.Phase.FLOAT}
     return m.Navigation(measured_at=at, waypoint=None, cross_track_m=None, **given)
-
-
-def _merged(runs: list[Run]) -> list[Run | list[Judged]]:
-    """Join runs of a flight that stand side by side, as they would come."""
-    return [joined(list(some)) for _, some in groupby(runs, lambda run: run[:2])]
 
 
 def test_a_run_that_clashes_with_the_store_is_looked_up(tmp_path, told) -> None:

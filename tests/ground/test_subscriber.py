@@ -117,6 +117,7 @@ async def subscribed(broker: Broker, **settings):
         link.acknowledge(link_module.pubacks([a.packet_id for a in came]))
 
     def take_runs(link: BrokerLink, taken: Taken) -> None:
+        arrivals.extend(one.arrival for one in taken.singles)
         arrivals.extend(one.arrival for run in taken.runs for one in run.all_accepted())
         link.acknowledge(taken.pubacks)
 

@@ -41,6 +41,8 @@ _arrival: Final = maker(Arrival)
 
 READ_BYTES: Final = 256 * 1024
 MAX_PACKET: Final = 16 * 2**20
+READS_APART: Final = 16
+"""After messages of so many flights that none came in a row, so many reads are not tried for it."""
 OVERSIZE_KEPT: Final = 64 * 1024
 PUBACK_HEAD: Final = 0x4002
 _PUBLISH: Final = int(PacketType.PUBLISH)
@@ -81,6 +83,7 @@ class BrokerLink(asyncio.BufferedProtocol):
         self._packet_id = 0
         self._oversize: _Oversized | None = None
         self._paused = self._gathering = False
+        self._apart = 0
         self._why = ""
 
     # What the transport calls.
@@ -101,7 +104,13 @@ class BrokerLink(asyncio.BufferedProtocol):
         data = self._buffer[:nbytes]
         framer = self._framer
         try:
-            if nbytes < LEAST_BYTES or framer.pending > LONGEST or framer.inside_oversize:
+            self._apart -= 1
+            if (
+                nbytes < LEAST_BYTES
+                or self._apart > 0
+                or framer.pending > LONGEST
+                or framer.inside_oversize
+            ):
                 self._feed(data)
             else:
                 self._take_runs(framer.release() + data)
@@ -119,6 +128,8 @@ class BrokerLink(asyncio.BufferedProtocol):
             if piece.before:
                 self._feed(piece.before)
             if piece.taken is not None and not framer.pending and not framer.inside_oversize:
+                if piece.taken.singles:
+                    self._apart = READS_APART
                 self._on_taken(self, piece.taken)
             else:
                 self._feed(piece.data)

@@ -37,6 +37,8 @@ HIGH_BYTES: Final = 64 * 2**20
 GATHER_MESSAGES: Final = 16
 GATHER_S: Final = 0.001
 """While so many wait anyway, reads are so far apart: brokers send messages one by one."""
+SHORT_RUN: Final = 5
+"""A run has a cost of its own: fewer messages are better looked at one by one."""
 TIDY_S: Final = 0.05
 TIDY_MESSAGES: Final = 2_000
 TIDY_AFTER_S: Final = 1.0
@@ -97,7 +99,8 @@ class Pipeline:
 
     def take_runs(self, link: BrokerLink, taken: Taken) -> None:
         """Take messages that came in a row; stops the link when too much is waiting."""
-        self._take(Chunk(link, *taken))
+        pieces: list[Run | list[Judged]] = [*taken.runs, [*taken.singles]]
+        self._take(Chunk(link, pieces, taken.pubacks, taken.messages, taken.size))
 
     def _take(self, chunk: Chunk) -> None:
         counters, link = self.counters, chunk.link
@@ -267,16 +270,36 @@ class Pipeline:
 
 
 def _joined(chunks: Iterable[Chunk]) -> list[Run | list[Judged]]:
-    """Return the pieces of `chunks` in order, joined where they are of one sort and flight."""
+    """Return the pieces of `chunks`, each flight's in their order, joined as far as can be."""
     batch: list[Run | list[Judged]] = []
-    pieces = chain.from_iterable([chunk.pieces for chunk in chunks])
-    for sort, some in groupby(pieces, _sort_of):
-        if sort is None:
-            batch.append(list(chain.from_iterable(some)))  # type: ignore[arg-type]
-        else:
-            batch.append(joined(list(some)))  # type: ignore[arg-type]
+    runs: dict[tuple[str, str], list[Run]] = {}
+    for piece in chain.from_iterable([chunk.pieces for chunk in chunks]):
+        if isinstance(piece, Run):
+            runs.setdefault((piece.payload, piece.flight), []).append(piece)
+        elif piece:
+            _add_single(batch, [*_add_runs(batch, runs), *piece])
+    _add_single(batch, _add_runs(batch, runs))
     return batch
 
 
-def _sort_of(piece: Run | list[Judged]) -> tuple[str, str] | None:
-    return piece[:2] if isinstance(piece, Run) else None
+def _add_runs(
+    batch: list[Run | list[Judged]], runs: dict[tuple[str, str], list[Run]]
+) -> list[Judged]:
+    """Join `runs` by flight and add them; return the messages of those that are too short."""
+    single: list[Judged] = []
+    for some in runs.values():
+        run = joined(some)
+        if run.messages < SHORT_RUN:
+            single += run.all_accepted()
+        else:
+            batch.append(run)
+    runs.clear()
+    return single
+
+
+def _add_single(batch: list[Run | list[Judged]], single: list[Judged]) -> None:
+    last = batch[-1] if batch else None
+    if isinstance(last, list):
+        last += single
+    elif single:
+        batch.append(single)

@@ -62,7 +62,7 @@ class Run(NamedTuple):
         way, raw = self.ways[place], self.raws[place].encode()
         received_at_ns, at_ns = self.received_at_ns[place], self.measured_at_ns[place]
         arrival = Arrival(way.topic.encode(), raw, 1, False, False, received_at_ns)
-        return Accepted(arrival, self.payload, way.kind, way.topic, way.decode(raw), at_ns)
+        return Accepted(arrival, way.payload, way.kind, way.topic, way.decode(raw), at_ns)
 
     def all_accepted(self) -> list[Accepted]:
         """Return all messages as `judge` would."""
@@ -93,9 +93,13 @@ def joined(runs: Sequence[Run]) -> Run:
 
 
 class Taken(NamedTuple):
-    """What went into runs: by flight, their acknowledgements, how many they are, their bytes."""
+    """Canonical messages of a read, in runs by flight or `singles` where those would be too short.
+
+    With their acknowledgements, how many they are, and the bytes of their payloads.
+    """
 
     runs: list[Run]
+    singles: list[Accepted]
     pubacks: bytes
     messages: int
     size: int
@@ -215,8 +219,8 @@ def _take(flat: list[Any], sizes: list[int], received_at_ns: int) -> Taken | Non
     )
     pubacks = ("@\2" + "@\2".join(packet_ids)).encode("latin-1")
     payloads = {way.payload for way in ways.values() if way is not None}
-    runs = _by_flight(run, payloads, flights)
-    return Taken(runs, pubacks, len(seqs), run.size)
+    runs, singles = _by_flight(run, payloads, flights)
+    return Taken(runs, singles, pubacks, len(seqs), run.size)
 
 
 def _decoded(seqs: list[str], held: list[str], own: list[list[str | None]]) -> list[list[Any]]:
@@ -245,11 +249,15 @@ def _way(head: str) -> Way | None:
     return short_way(topic) if ord(head[1]) == len(topic) else None
 
 
-def _by_flight(run: Run, payloads: set[str], flights: list[str]) -> list[Run]:
-    """Sort messages by flight; nearly always all are of one."""
+def _by_flight(
+    run: Run, payloads: set[str], flights: list[str]
+) -> tuple[list[Run], list[Accepted]]:
+    """Sort messages by flight; where nearly each is of another, leave them single."""
     if len(payloads) == 1 and len(set(flights)) == 1:
-        return [run._replace(payload=payloads.pop(), flight=flights[0])]
+        return [run._replace(payload=payloads.pop(), flight=flights[0])], []
     places: dict[tuple[str, str], list[int]] = {}
     for place, (way, flight) in enumerate(zip(run.ways, flights, strict=True)):
         places.setdefault((way.payload, flight), []).append(place)
-    return [run.pick(*key, some) for key, some in places.items()]
+    if len(places) * 2 > len(flights):
+        return [], run.all_accepted()
+    return [run.pick(*key, some) for key, some in places.items()], []
