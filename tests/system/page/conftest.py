@@ -178,10 +178,12 @@ class Tab:
         for scheme, size in itertools.product(("dark", "light"), ((1440, 900), (800, 480))):
             self.page.emulate_media(color_scheme=scheme)
             self.page.set_viewport_size({"width": size[0], "height": size[1]})
-            self.page.wait_for_function(
+            # Playwright's own wait would evaluate text in the page, which its policy forbids.
+            settled = (
                 f"document.documentElement.dataset.theme === '{scheme}'"
                 f" && document.getElementById('map').clientWidth < {size[0]}"
             )
+            self.system.until(lambda settled=settled: self.page.evaluate(settled), settled, 30)
             found = self.page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
             told = [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
             assert told == [], (what, scheme, size)
