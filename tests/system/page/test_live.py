@@ -80,6 +80,24 @@ def test_a_leak_shows_as_refused(tab: Any, system: Any) -> None:
     assert tab.errors == []
 
 
+def test_the_wire_names_its_chosen_line_only_while_that_is_in_view(tab: Any) -> None:
+    page = tab.open()
+    tab.until("o.model.provider.items.length > 100")
+    page.keyboard.press("x")  # pause, so that lines stay where they are
+    wire = page.locator(".wire-scroll")
+    page.locator("#wire-chosen").wait_for(state="detached")
+    assert wire.get_attribute("aria-activedescendant") is None
+    page.locator(".wire-rows .line:visible").last.click()
+    page.locator("#wire-chosen[aria-selected=true]").wait_for()
+    assert wire.get_attribute("aria-activedescendant") == "wire-chosen"
+    wire.evaluate("(e) => { e.scrollTop = 0; }")
+    page.locator("#wire-chosen").wait_for(state="detached")
+    assert wire.get_attribute("aria-activedescendant") is None
+    wire.evaluate("(e) => { e.scrollTop = e.scrollHeight; }")
+    page.locator("#wire-chosen").wait_for()
+    assert wire.get_attribute("aria-activedescendant") == "wire-chosen"
+
+
 def test_the_wire_is_filtered_by_the_language_of_watch(tab: Any) -> None:
     page = tab.open()
     page.locator("#mode", has_text="LIVE").wait_for()

@@ -11,13 +11,14 @@ import { troubleLine } from "./trouble.js";
 import { historyBefore, narrowed } from "./wire_source.js";
 
 const ROW = 18;
+const CHOSEN = "wire-chosen"; // the id of the chosen line
 const pool = [];
 let scroller;
 let space;
 let rows;
 let following = true;
 let paused = null; // the lines as they were when paused
-let chosen = null; // { ring, number }
+let chosen = null; // { number, item }
 let parts;
 
 /** "provider" or "arrivals": which of the two is shown. */
@@ -72,7 +73,10 @@ function paint() {
     const item = index < to - from ? ring.items[from + index] : null;
     row.element.hidden = !item;
     if (item) fill(row, item, ring, from + index);
+    else mark(row.element, "id", null);
   });
+  const inView = chosen && ring.items.slice(from, to).includes(chosen.item);
+  mark(scroller, "aria-activedescendant", inView ? CHOSEN : null); // an id that is not in the page names nothing
   rows.style.transform = `translateY(${from * ROW}px)`;
   controls();
 }
@@ -117,7 +121,7 @@ function fill(row, item, ring, index) {
   say(row.text, shown.text);
   const isChosen = chosen && chosen.item === item;
   element.className = `line ${shown.tone}`;
-  mark(element, "id", isChosen ? "wire-chosen" : null);
+  mark(element, "id", isChosen ? CHOSEN : null);
   mark(element, "aria-selected", Boolean(isChosen));
   mark(element, "aria-setsize", ring.items.length);
   mark(element, "aria-posinset", index + 1);
@@ -226,7 +230,6 @@ function open(number) {
   if (!item) return;
   chosen = { number, item };
   view.packet = item;
-  mark(scroller, "aria-activedescendant", "wire-chosen");
   showTab("packet");
   touch("wire packet");
 }
