@@ -123,8 +123,8 @@ async def test_a_full_disk_stops_intake_and_it_goes_on_by_itself(
     pipeline, link, store, arrival, position
 ) -> None:
     def pages(most: int) -> None:
-        with store.writer.connect() as connection:
-            connection.exec_driver_sql(f"PRAGMA max_page_count={most}")
+        with store.batch() as cursor:  # on the connection that writes
+            cursor.execute(f"PRAGMA max_page_count={most}")
 
     pages(1)
     pipeline.connected(link)
@@ -176,8 +176,6 @@ async def test_the_log_of_the_store_is_brought_in_beside_commits(
     monkeypatch.setattr(module, "TIDY_S", 0.002)
     monkeypatch.setattr(module, "TIDY_MESSAGES", 1)
     wal = store.file.with_name(store.file.name + "-wal")
-    with store.writer.connect() as connection:
-        connection.exec_driver_sql("PRAGMA wal_autocheckpoint=0")
     pipeline.connected(link)
     sizes = []
     for n in range(1, 400):
@@ -190,12 +188,35 @@ async def test_the_log_of_the_store_is_brought_in_beside_commits(
         assert connection.exec_driver_sql("SELECT count(*) FROM messages").scalar_one() == 399
 
 
+async def test_the_log_of_the_store_stays_short_while_commits_follow_one_another(
+    intake, link, store, arrival, position, monkeypatch
+) -> None:
+    monkeypatch.setattr(module, "TIDY_S", 0.002)
+    monkeypatch.setattr(module, "TIDY_MESSAGES", 1)
+    monkeypatch.setattr(module, "LONG_LOG", 20)
+    wal = store.file.with_name(store.file.name + "-wal")
+    sizes = set()
+    made = Pipeline(intake, lambda _outcome: sizes.add(wal.stat().st_size), batch=1)
+    for n in range(1, 1001):
+        made.take(link, numbered(arrival, position, n, n))
+    task = asyncio.create_task(made.run())
+    await until(lambda: len(link.acknowledged) == 1000)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    # each commit adds some pages of 4 KB; there is no pause in which a log begins anew by itself
+    assert max(sizes) < 2_000_000
+    with store.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM messages").scalar_one() == 1000
+
+
 async def test_reads_are_apart_while_many_wait_and_a_quiet_store_is_tidied_in_the_end(
     pipeline, link, arrival, position, monkeypatch
 ) -> None:
     tidied = []
     monkeypatch.setattr(module, "TIDY_AFTER_S", 0.05)
-    monkeypatch.setattr(pipeline.intake, "tidy", lambda: tidied.append(pipeline.counters.committed))
+    monkeypatch.setattr(
+        pipeline.intake, "tidy", lambda: tidied.append(pipeline.counters.committed) or 0
+    )
     pipeline.take(link, numbered(arrival, position, 1, 3))
     assert link.gathered_s is None
     pipeline.take(link, numbered(arrival, position, 4, 4 + module.GATHER_MESSAGES))

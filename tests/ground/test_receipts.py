@@ -10,10 +10,10 @@ from overflight_ground.ingest.receipts import Due, ReceiptSchedule
 
 def test_a_newer_receipt_takes_the_place_of_one_that_waits() -> None:
     schedule = ReceiptSchedule()
-    schedule.want("A", "f", 1)
+    assert schedule.want("A", "f", 1)
     assert schedule.due(10.0) == [Due("A", "f", 1)]
-    schedule.want("A", "f", 2)
-    schedule.want("A", "f", 3)
+    assert schedule.want("A", "f", 2)
+    assert not schedule.want("A", "f", 3)
     assert schedule.due(10.5) == []
     assert schedule.next_at_s() == 11.0
     assert schedule.due(11.0) == [Due("A", "f", 3)]

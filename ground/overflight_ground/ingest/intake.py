@@ -85,9 +85,16 @@ class Intake:
             log.warning("the store held messages that memory did not know of; looking each up")
             return self._commit(pieces, distrust=True)
 
-    def tidy(self) -> None:
-        """Do what the store wants done between commits; may run beside one."""
-        self._store.checkpoint()
+    def tidy(self) -> int:
+        """Do what the store wants done between commits; may run beside one.
+
+        Returns the length of the store's log in pages.
+        """
+        return self._store.checkpoint()
+
+    def restart_log(self) -> None:
+        """Let the store's log begin anew after `tidy`; not beside a commit."""
+        self._store.restart_log()
 
     def _commit(self, pieces: Pieces, *, distrust: bool) -> Outcome:
         try:

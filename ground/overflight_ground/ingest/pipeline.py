@@ -13,7 +13,6 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, groupby
 from operator import attrgetter
@@ -27,6 +26,7 @@ from overflight_ground.ingest.judge import Arrival, Judged, judge_all
 from overflight_ground.ingest.link import BrokerLink, pubacks
 from overflight_ground.ingest.receipts import Due, ReceiptSchedule
 from overflight_ground.ingest.run import Run, Taken, joined
+from overflight_ground.ingest.worker import Worker
 from overflight_ground.store import StoreUnavailableError
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ BATCH: Final = 2_000
 HIGH_MESSAGES: Final = 20_000
 HIGH_BYTES: Final = 64 * 2**20
 GATHER_MESSAGES: Final = 16
-GATHER_S: Final = 0.001
+GATHER_S: Final = 0.002
 """While so many wait anyway, reads are so far apart: brokers send messages one by one."""
 SHORT_RUN: Final = 5
 """A run has a cost of its own: fewer messages are better looked at one by one."""
@@ -43,6 +43,8 @@ TIDY_S: Final = 0.05
 TIDY_MESSAGES: Final = 2_000
 TIDY_AFTER_S: Final = 1.0
 """The store's log is brought in once so many messages are committed, or so long after the first."""
+LONG_LOG: Final = 2_000
+"""A log of so many pages of 4 KB begins anew."""
 RETRY_S: Final = (0.1, 0.25, 0.5, 1.0, 2.0)
 
 
@@ -132,11 +134,11 @@ class Pipeline:
 
     async def run(self) -> None:
         """Commit batch after batch, and publish receipts when they are due."""
-        with ThreadPoolExecutor(1, "store-writer") as writer:
+        with Worker("store-writer") as writer:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._publish_receipts(), name="receipts")
                 tasks.create_task(self._commit_batches(writer), name="commits")
-                tasks.create_task(self._tidy(), name="tidying")
+                tasks.create_task(self._tidy(writer), name="tidying")
 
     async def drain(self, seconds: float) -> None:
         """Wait until nothing is waiting, at most so long."""
@@ -145,7 +147,7 @@ class Pipeline:
                 while self.counters.waiting_messages and self.trouble is None:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
 
-    async def _commit_batches(self, writer: ThreadPoolExecutor) -> None:
+    async def _commit_batches(self, writer: Worker) -> None:
         while True:
             await self._something.wait()
             self._something.clear()
@@ -153,15 +155,18 @@ class Pipeline:
             while self._waiting:
                 chunks = self._next_batch()
                 batch = _joined(chunks)
-                commit = self._begin(writer, batch)
+                commit = writer.do(self.intake.commit_pieces, batch)
                 if done is not None:
                     self._settle(*done)
                 done = chunks, await self._finish(commit, writer, batch)
             if done is not None:
                 self._settle(*done)
 
-    async def _tidy(self) -> None:
-        """Keep SQLite's log short, in a thread of its own: a commit that did so would take long."""
+    async def _tidy(self, writer: Worker) -> None:
+        """Keep SQLite's log short, in a thread of its own: a commit that did so would take long.
+
+        The little that comes meanwhile is brought in between two commits.
+        """
         loop = asyncio.get_running_loop()
         batches, messages, at_s = 0, 0, loop.time()
         while True:
@@ -170,7 +175,8 @@ class Pipeline:
             many = counters.committed - messages >= TIDY_MESSAGES
             if counters.batches != batches and (many or loop.time() - at_s >= TIDY_AFTER_S):
                 batches, messages, at_s = counters.batches, counters.committed, loop.time()
-                await asyncio.to_thread(self.intake.tidy)
+                if await asyncio.to_thread(self.intake.tidy) >= LONG_LOG:
+                    await writer.do(self.intake.restart_log)
 
     def _next_batch(self) -> list[Chunk]:
         chunks: list[Chunk] = []
@@ -181,13 +187,8 @@ class Pipeline:
             count += chunk.messages
         return chunks
 
-    def _begin(self, writer: ThreadPoolExecutor, batch: Pieces) -> asyncio.Future[Outcome]:
-        """Begin to commit at once, in the writer's thread."""
-        loop = asyncio.get_running_loop()
-        return loop.run_in_executor(writer, self.intake.commit_pieces, batch)
-
     async def _finish(
-        self, commit: asyncio.Future[Outcome], writer: ThreadPoolExecutor, batch: Pieces
+        self, commit: asyncio.Future[Outcome], writer: Worker, batch: Pieces
     ) -> Outcome:
         """Wait for a commit; begin it again until it works."""
         loop = asyncio.get_running_loop()
@@ -200,7 +201,7 @@ class Pipeline:
                 self._failed(error)
                 await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
                 failures += 1
-                commit = self._begin(writer, batch)
+                commit = writer.do(self.intake.commit_pieces, batch)
                 continue
             self.counters.commit_seconds += loop.time() - started_s
             if self.trouble is not None:
@@ -238,10 +239,9 @@ class Pipeline:
 
     def _want(self, flights: dict[FlightKey, FlightRow]) -> None:
         for row in flights.values():
-            self.schedule.want(row.payload, row.flight, row.through)
-            self.newest[row.payload] = Due(row.payload, row.flight, row.through)
-        if flights:
-            self._receipts.set()
+            due = self.newest[row.payload] = Due(row.payload, row.flight, row.through)
+            if self.schedule.want(*due):
+                self._receipts.set()
 
     async def _publish_receipts(self) -> None:
         loop = asyncio.get_running_loop()

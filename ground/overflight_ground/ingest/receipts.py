@@ -28,10 +28,15 @@ class ReceiptSchedule:
         self._wanted: dict[str, dict[str, int]] = {}
         self._free_at_s: dict[str, float] = {}
 
-    def want(self, payload: str, flight: str, through: int) -> None:
-        """Ask for a receipt; a newer one takes the place of one that has not gone out yet."""
+    def want(self, payload: str, flight: str, through: int) -> bool:
+        """Ask for a receipt; a newer one takes the place of one that has not gone out yet.
+
+        Returns whether the payload waited for none: `next_at_s` may be earlier then.
+        """
+        new = payload not in self._wanted
         flights = self._wanted.setdefault(payload, {})
         flights[flight] = max(through, flights.pop(flight, 0))
+        return new
 
     def due(self, now_s: float) -> list[Due]:
         """Take the receipts that may go out at `now_s` (a monotonic clock)."""

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -69,9 +70,11 @@ class Store:
     def __init__(self, url: URL) -> None:
         self.url = url
         self.sqlite = url.get_backend_name() == "sqlite"
+        self._turn = Lock()
+        self._kept: PoolProxiedConnection | None = None
         try:
             self.reader = self._engine(READER_BUSY_S, "BEGIN", pool_size=8)
-            self.writer = self._engine(WRITER_BUSY_S, "BEGIN IMMEDIATE", pool_size=1)
+            self.writer = self._engine(WRITER_BUSY_S, "BEGIN IMMEDIATE", pool_size=2)
         except (NoSuchModuleError, ModuleNotFoundError) as error:
             raise UnavailableError(
                 "PostgreSQL needs a driver: pip install 'overflight[postgres]'"
@@ -128,7 +131,7 @@ class Store:
     def writing(self) -> Iterator[Connection]:
         """Give a connection in a write transaction, committed at the end."""
         try:
-            with self.writer.begin() as connection:
+            with self._turn, self.writer.begin() as connection:
                 yield connection
         except DBAPIError as error:
             raise StoreUnavailableError(f"the store can't be written: {reason(error)}") from error
@@ -138,15 +141,19 @@ class Store:
         """Give the driver's own cursor in a write transaction, committed at the end.
 
         As `writing`, without what SQLAlchemy does for each statement: at a message a batch that
-        is five times as much work as the database's. Raises `ClashError` besides.
+        is five times as much work as the database's. The connection is kept for the next batch
+        until one fails. Raises `ClashError` besides.
         """
         driver = self.writer.dialect.loaded_dbapi
         try:
-            connection = self.writer.raw_connection()
-            try:
-                yield from self._transaction(connection)
-            finally:
-                connection.close()
+            with self._turn:
+                connection, self._kept = self._kept or self.writer.raw_connection(), None
+                try:
+                    yield from self._transaction(connection)
+                except BaseException:
+                    connection.close()
+                    raise
+                self._kept = connection
         except driver.IntegrityError as error:
             raise ClashError(f"the store has such a row: {one_line(error)}") from error
         except driver.Error as error:
@@ -168,25 +175,45 @@ class Store:
                 connection.invalidate()
             raise
 
-    def checkpoint(self) -> None:
+    def checkpoint(self) -> int:
         """Bring what is in SQLite's log into its file, beside the writer and without stopping it.
 
         A commit does so by itself, but only once the log has 20,000 pages (80 MB), and takes long
-        then. Nothing is lost where it fails.
+        then. Returns how many pages the log has. Nothing is lost where it fails.
         """
-        if not self.sqlite:
-            return
+        return self._checkpoint(self.reader) if self.sqlite else 0
+
+    def restart_log(self) -> None:
+        """Bring in what came during `checkpoint`, in place of a commit: the log begins anew then.
+
+        Overwriting a short log takes half as long as making a long one longer, and does not wait
+        until the file system has written down where a file's new pages are. Does nothing while
+        somebody reads what is only in the log.
+        """
+        if self.sqlite:
+            with self._turn:
+                self._checkpoint(self.writer)
+
+    @staticmethod
+    def _checkpoint(engine: Engine) -> int:
         try:
-            connection = self.reader.raw_connection()
+            connection = engine.raw_connection()
             try:
-                connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                cursor = connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+                _busy, pages, _brought_in = cursor.fetchone()
             finally:
                 connection.close()
         except (sqlite3.Error, DBAPIError) as error:
             log.debug("the store's log could not be brought in: %s", error)
+            return 0
+        return int(pages)
 
     def close(self) -> None:
         """Let go of all connections."""
+        with self._turn:
+            if self._kept is not None:
+                self._kept.close()
+                self._kept = None
         self.reader.dispose()
         self.writer.dispose()
 
