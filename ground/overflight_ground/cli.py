@@ -13,7 +13,7 @@ from overflight_ground import commands as commands_module
 EXAMPLES: Final = (
     "overflight ground run",
     "overflight ground run --broker mqtt://broker.example:1883 --store ground.sqlite",
-    "overflight ground run --broker embedded:1883 --http 127.0.0.1:8080 --clock data",
+    "overflight ground run --broker embedded:1883 --http 127.0.0.1:8780 --clock data",
 )
 
 
@@ -43,7 +43,7 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--http",
         metavar="HOST:PORT",
         type=host_port,
-        default=host_port("127.0.0.1:8080"),
+        default=host_port("127.0.0.1:8780"),
         help="where the API and the page are served",
     )
     add(

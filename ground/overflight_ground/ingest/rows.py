@@ -8,7 +8,7 @@ from typing import Any
 from overflight_contract.messages import Navigation, Position
 from overflight_ground.ingest.judge import Accepted, Rejected
 from overflight_ground.ingest.run import Run
-from overflight_ground.store.inserting import HEAD, PLACES, RAW, SHARED
+from overflight_ground.store.inserting import HEAD, KIND_PLACES, PLACES, RAW
 
 Row = tuple[Any, ...]
 
@@ -91,7 +91,7 @@ def run_values(first_id: int, run: Run) -> list[Any]:
     count = len(run.seqs)
     shared = (
         *(None, run.payload, run.flight, *repeat(None, 6)),
-        *(1, 0, 0, None, "", *repeat(None, SHARED)),
+        *(1, 0, 0, None, "", *repeat(None, KIND_PLACES)),
     )
     values: list[Any] = list(shared) * count
     columns = (

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from overflight_ground.store.inserting import HEAD, PLACES
 
-SHARED: Final = (
+COMMON: Final = (
     "payload", "flight", "kind", "topic", "qos", "retained", "dup", "suspect", "fix", "phase",
 )  # fmt: skip
 """What many rows have in common."""
@@ -37,7 +37,7 @@ OF_NAVIGATION: Final = {
     "cross_track_m": "i",
 }
 OWN: Final = ("id", "seq", "held_from", "measured_at_ns", "received_at_ns", "stored_at_ns", "raw")
-COLUMNS: Final = (*SHARED, *OF_POSITION, *OF_NAVIGATION, *OWN)
+COLUMNS: Final = (*COMMON, *OF_POSITION, *OF_NAVIGATION, *OWN)
 
 COPY: Final = f"COPY messages ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
 HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)

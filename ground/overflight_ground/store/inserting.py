@@ -44,8 +44,8 @@ NAVIGATION: Final = (
     "cross_track_m",
 )
 RAW: Final = HEAD.index("raw")
-SHARED: Final = len(NAVIGATION)
-PLACES: Final = len(HEAD) + SHARED
+KIND_PLACES: Final = len(NAVIGATION)
+PLACES: Final = len(HEAD) + KIND_PLACES
 """A row has the head, then what its kind has; a position leaves the last place at 0."""
 
 COLUMNS: Final = (*HEAD, "stored_at_ns", *POSITION, *NAVIGATION)
