@@ -559,7 +559,7 @@ async def feed_pipeline(store: str, packets: list[bytes]) -> float:
             assert piece.taken is not None
             pipeline.take_runs(link, piece.taken)  # type: ignore[arg-type]
         await asyncio.sleep(0)
-        while pipeline.counters.waiting_messages > 6_000:
+        while pipeline.counters.waiting_messages > 12_000:
             await asyncio.sleep(TICK_S)
     while stored < len(packets):
         await asyncio.sleep(TICK_S)
@@ -595,7 +595,8 @@ def postgres_limit(url: str, packets: list[bytes]) -> float:
             for run in piece.taken.runs:
                 rows += run_values(first + 1, run)
         copied = Ready()
-        copying.copy_postgres(copied, rows, 1)
+        with copying.Copying(copied) as copies:
+            copies.write(rows, 1)
         ready.append(b"".join(copied))
     with psycopg.connect(url) as connection:
         connection.execute("TRUNCATE messages")

@@ -112,7 +112,8 @@ def number(code: str, value: bytes | None) -> float | None:
 def test_rows_for_postgresql(row) -> None:
     cursor = Cursor()
     rows = [row(1, hdop=None), row(2, "past,sats"), row(3), row(4, waypoint=None)]
-    copying.copy_postgres(cursor, [value for one in rows for value in one], 77)
+    with copying.Copying(cursor) as copy:
+        copy.write([value for one in rows for value in one], 77)
     assert set(copying.COLUMNS) == set(COLUMNS)
     first, second, third, fourth = cursor.rows()
     assert (first["kind"], first["qos"], first["retained"], first["dup"]) == (
@@ -149,7 +150,8 @@ def test_bytes_may_come_as_text(store, row) -> None:
         query = "SELECT DISTINCT typeof(raw) FROM messages"
         assert connection.exec_driver_sql(query).scalars().all() == ["blob"]
     cursor = Cursor()
-    copying.copy_postgres(cursor, [*as_bytes, *as_text], 1)
+    with copying.Copying(cursor) as copy:
+        copy.write([*as_bytes, *as_text], 1)
     assert [one["raw"] for one in cursor.rows()] == [raw, raw]
 
 

@@ -21,15 +21,20 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, select
 
 from overflight_contract.errors import UnavailableError
-from overflight_contract.messages import Fix, Phase
+from overflight_contract.messages import Fix, Phase, encode, kind_of, quantise_longitude
+from overflight_contract.mqtt import Publish, Version
+from overflight_contract.mqtt import encode as encode_packet
 from overflight_contract.ports import free_port
+from overflight_contract.topics import topic_for
 from overflight_ground.alerts import storing
 from overflight_ground.alerts.engine import Alert
 from overflight_ground.exporting import canonical_lines
+from overflight_ground.ingest import intake as module
 from overflight_ground.ingest.intake import Intake
-from overflight_ground.ingest.judge import Arrival
+from overflight_ground.ingest.judge import Arrival, judge_all
 from overflight_ground.ingest.pipeline import Pipeline
 from overflight_ground.ingest.plausible import Clock
+from overflight_ground.ingest.run import pieces
 from overflight_ground.retention import Old, cut
 from overflight_ground.store import Store, migrating, reading
 from overflight_ground.store.reading import MessageFilter
@@ -204,6 +209,74 @@ def test_conflicts_strays_and_late_finds(pg, pg_intake, arrival, position) -> No
         rows = connection.execute(select(quarantine).order_by(quarantine.c.reason)).all()
     assert [row.times for row in rows] == [1, 2]
     assert bytes(rows[1].raw) == b"\0\xff"
+
+
+@pytest.fixture
+def runs(position, navigation):
+    """Give the runs that messages of consecutive seqs arrive as."""
+
+    def made(first: int, last: int):
+        bodies = [
+            position(seq, lon_deg=quantise_longitude(0.01 + 0.02 * seq))
+            if seq % 2
+            else navigation(seq)
+            for seq in range(first, last + 1)
+        ]
+        packets = [
+            Publish(
+                topic=topic_for("HAB-01", kind_of(body)),
+                payload=encode(body),
+                qos=1,
+                packet_id=body.seq,
+            )
+            for body in bodies
+        ]
+        stream = b"".join([encode_packet(packet, Version.V311) for packet in packets])
+        (piece,) = pieces(stream, Version.V311, 1)
+        return piece.taken.runs
+
+    return made
+
+
+def test_looking_up_ends_the_copy_of_a_long_run_and_the_next_begins_another(
+    pg, pg_intake, runs, arrival, position
+) -> None:
+    lon = quantise_longitude
+    again = judge_all(
+        [arrival(position(seq, lon_deg=lon(0.01 + 0.02 * seq))) for seq in (7, 899, 901)]
+    )
+    outcome = pg_intake.commit_pieces([*runs(1, 900), again, *runs(902, 1500)])
+    assert (len(outcome.stored), outcome.duplicates) == (1500, 2)
+    assert outcome.flights["HAB-01", FLIGHT].through == 1500
+    assert sorted(seqs(pg)) == list(range(1, 1501))
+    with pg.reading() as connection:
+        found = connection.execute(select(messages.c.id, messages.c.seq).order_by(messages.c.id))
+        assert [tuple(row) for row in found] == [
+            (item.id, item.accepted.message.seq) for item in outcome.stored
+        ]
+
+
+def test_a_copy_that_clashes_is_looked_up_and_one_that_fails_stores_nothing(
+    pg, pg_intake, runs, monkeypatch
+) -> None:
+    pg_intake.commit_pieces(runs(1, 500))
+    pg_intake.book.flights["HAB-01", FLIGHT].watermark.through = 1  # as if memory had gone wrong
+    outcome = pg_intake.commit_pieces(runs(2, 700))
+    assert (len(outcome.stored), outcome.duplicates) == (200, 499)
+    rows, made = module.run_values, []
+
+    def fails(first, run):
+        made.append(first)
+        if len(made) == 3:
+            raise RuntimeError("in the middle of a copy")
+        return rows(first, run)
+
+    monkeypatch.setattr(module, "run_values", fails)
+    with pytest.raises(RuntimeError, match="middle"):
+        pg_intake.commit_pieces(runs(701, 1500))
+    assert len(seqs(pg)) == 700
+    assert len(pg_intake.commit_pieces(runs(701, 1500)).stored) == 800
+    assert sorted(seqs(pg)) == list(range(1, 1501))
 
 
 def test_two_ingests_take_turns(pg, arrival, position) -> None:

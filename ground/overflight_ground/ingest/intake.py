@@ -10,7 +10,8 @@ import hashlib
 import logging
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import Any
@@ -66,9 +67,8 @@ class Intake:
 
     def load(self) -> list[FlightRow]:
         """Read the flights and return them; raises `StoreUnavailableError`."""
-        with self._store.batch() as cursor:
+        with self._writing() as writer:
             self._me = uuid.uuid4().hex
-            writer = BatchWriter(cursor, sqlite=self._store.sqlite)
             writer.take_turn(self._me)
             self.book.load(writer)
         return [state.row() for state in self.book.flights.values()]
@@ -96,10 +96,18 @@ class Intake:
         """Let the store's log begin anew after `tidy`; not beside a commit."""
         self._store.restart_log()
 
+    @contextmanager
+    def _writing(self) -> Iterator[BatchWriter]:
+        """Give what writes one transaction, committed at the end."""
+        with (
+            self._store.batch() as cursor,
+            BatchWriter(cursor, sqlite=self._store.sqlite) as writer,
+        ):
+            yield writer
+
     def _commit(self, pieces: Pieces, *, distrust: bool) -> Outcome:
         try:
-            with self._store.batch() as cursor:
-                writer = BatchWriter(cursor, sqlite=self._store.sqlite)
+            with self._writing() as writer:
                 if not writer.take_turn(self._me) or distrust:
                     self.book.load(writer)
                 return _Batch(self, writer, distrust=distrust).run(pieces)
@@ -159,7 +167,10 @@ class _Batch:
             return ()
         state.count(run.measured_at_ns, run.size)
         first = self._ids(run.messages)
-        self._values += run_values(first, run)
+        for start, part in run.parts(self._writer.rows_at_once):
+            self._values += run_values(first + start, part)
+            if part is not run:
+                self._insert()
         self._outcome.stored.add(StoredRun(first, run))
         return ()
 

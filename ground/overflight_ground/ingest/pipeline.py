@@ -31,7 +31,7 @@ from overflight_ground.store import StoreUnavailableError
 
 log = logging.getLogger(__name__)
 
-BATCH: Final = 2_000
+BATCH: Final = 4_000
 HIGH_MESSAGES: Final = 20_000
 HIGH_BYTES: Final = 64 * 2**20
 GATHER_MESSAGES: Final = 16

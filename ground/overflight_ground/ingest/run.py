@@ -79,6 +79,16 @@ class Run(NamedTuple):
         own = [[column[place] for place in places] for column in self.places]
         return Run._make((payload, flight, *columns, own))
 
+    def parts(self, most: int) -> Iterator[tuple[int, Run]]:
+        """Cut the run into runs of at most so many messages; yield each with its first place."""
+        if self.messages <= most:
+            yield 0, self
+            return
+        for first in range(0, self.messages, most):
+            columns = [column[first : first + most] for column in self[2:-1]]
+            own = [column[first : first + most] for column in self.places]
+            yield first, Run._make((self.payload, self.flight, *columns, own))
+
 
 def joined(runs: Sequence[Run]) -> Run:
     """Return the one run that `runs` of one flight, one after the other, are."""

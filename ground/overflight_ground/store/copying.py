@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from functools import lru_cache
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 from overflight_ground.store.inserting import HEAD, PLACES
 
@@ -47,17 +49,48 @@ PIECE: Final = 100
 """So many rows are sent at once: the server works on them while the next are written."""
 
 
-def copy_postgres(cursor: Any, values: Sequence[Any], stored_at_ns: int) -> None:
-    """Copy rows, which must all be new, through a cursor of psycopg.
+class Copying:
+    """One COPY through a cursor of psycopg: begun with the first rows, ended before all else.
 
-    `values` are as `overflight_ground.store.inserting` has them.
+    A context; an error in it tells the server to forget the rows.
     """
-    with cursor.copy(COPY) as copy:
-        copy.write(HEADER)
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+        self._block = ExitStack()
+        self._copy: Any = None
+
+    def __enter__(self) -> Self:
+        """Begin nothing yet."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End it, or give it up."""
+        if error is None:
+            self.end()
+        else:
+            self._block.__exit__(kind, error, traceback)
+
+    def write(self, values: Sequence[Any], stored_at_ns: int) -> None:
+        """Send rows, which must all be new, as `overflight_ground.store.inserting` has them."""
+        if self._copy is None:
+            self._copy = self._block.enter_context(self._cursor.copy(COPY))
+            self._copy.write(HEADER)
         for start in range(0, len(values), PIECE * PLACES):
             piece = values[start : start + PIECE * PLACES]
-            copy.write(b"".join(_fields_of(piece, stored_at_ns)))
-        copy.write(TRAILER)
+            self._copy.write(b"".join(_fields_of(piece, stored_at_ns)))
+
+    def end(self) -> None:
+        """Wait until the server has all rows; raises its error where one was not new."""
+        if self._copy is not None:
+            self._copy.write(TRAILER)
+            self._copy = None
+            self._block.close()
 
 
 _PHASE: Final = len(HEAD) + 3

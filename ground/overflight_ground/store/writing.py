@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 from sqlalchemy import Table
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from overflight_ground.ingest.plausible import BELIEVABLE
-from overflight_ground.store.copying import copy_postgres
+from overflight_ground.store.copying import Copying
 from overflight_ground.store.inserting import insert_sqlite
 from overflight_ground.store.tables import flights, messages, meta, quarantine
 
@@ -24,17 +25,41 @@ Key = tuple[str, str, int]
 Row = tuple[Any, ...]
 
 MESSAGE_COLUMNS: Final = tuple(column.name for column in messages.c)
+STREAMED: Final = 200
+BATCHED: Final = 2**31
 QUARANTINE_COLUMNS: Final = tuple(c.name for c in quarantine.c if c.name != "id")
 FLIGHT_COLUMNS: Final = tuple(column.name for column in flights.c)
 
 
 class BatchWriter:
-    """Writes one batch through the cursor of `Store.batch`."""
+    """Writes one batch through the cursor of `Store.batch`. A context, left before the commit."""
 
     def __init__(self, cursor: DBAPICursor, *, sqlite: bool) -> None:
         self._cursor = cursor
-        self._sqlite = sqlite
         self._sql = _statements(sqlite)
+        self._copying = None if sqlite else Copying(cursor)
+
+    def __enter__(self) -> Self:
+        """Begin nothing yet."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Wait until all messages are in."""
+        if self._copying is not None:
+            self._copying.__exit__(kind, error, traceback)
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many messages are best inserted at once.
+
+        PostgreSQL works on the first while the next are made; SQLite does best with all together.
+        """
+        return BATCHED if self._copying is None else STREAMED
 
     def take_turn(self, me: str) -> bool:
         """Lock out other ingests; true where `me` wrote last, so that memory is still right."""
@@ -51,8 +76,10 @@ class BatchWriter:
 
     def insert_messages(self, values: Sequence[Any], stored_at_ns: int) -> None:
         """Insert rows as `overflight_ground.store.inserting` takes them; all must be new."""
-        insert = insert_sqlite if self._sqlite else copy_postgres
-        insert(self._cursor, values, stored_at_ns)
+        if self._copying is None:
+            insert_sqlite(self._cursor, values, stored_at_ns)
+        else:
+            self._copying.write(values, stored_at_ns)
 
     def stored(self, keys: Iterable[Key]) -> dict[Key, bytes]:
         """Return the bytes that are stored under each of `keys`; absent ones are left out."""
@@ -82,7 +109,7 @@ class BatchWriter:
     def save_flights(self, rows: Sequence[Row]) -> None:
         """Insert or replace flights, in the order of `FLIGHT_COLUMNS`."""
         if rows:
-            self._cursor.executemany(self._sql["flights"], rows)
+            self._ready().executemany(self._sql["flights"], rows)
 
     def load_flights(self) -> list[Row]:
         """Return all rows of ``flights``, in the order of `FLIGHT_COLUMNS`."""
@@ -102,7 +129,13 @@ class BatchWriter:
         return self._one("newest_position", (payload, flight))
 
     def _run(self, statement: str, values: Row = ()) -> None:
-        self._cursor.execute(self._sql[statement], values)
+        self._ready().execute(self._sql[statement], values)
+
+    def _ready(self) -> DBAPICursor:
+        """Return the cursor, which takes nothing else while messages are copied."""
+        if self._copying is not None:
+            self._copying.end()
+        return self._cursor
 
     def _one(self, statement: str, values: Row = ()) -> Row | None:
         self._run(statement, values)
