@@ -18,6 +18,7 @@ from overflight_contract.topics import topic_for
 from overflight_ground import feed
 from overflight_ground.alerts.service import at_most, seen_of
 from overflight_ground.feed import Collector
+from overflight_ground.ingest import intake as module
 from overflight_ground.ingest import pipeline
 from overflight_ground.ingest.intake import Intake, Outcome
 from overflight_ground.ingest.judge import Judged, judge_all
@@ -126,11 +127,12 @@ def test_the_same_is_stored_either_way(tmp_path_factory, batches, rng: random.Ra
             one_by_one += in_runs[-1].all_accepted()
         as_come = [p.all_accepted() if rng.random() < 0.2 else p for p in in_runs]
         pipeline.SHORT_RUN = rng.choice([1, 5])
+        module.LONG_RUN = rng.choice([1, 5, 32])
         chunks = [pipeline.Chunk(None, [piece], b"", 1, 1) for piece in as_come]
         assert numbers(short.commit_pieces(pipeline._joined(chunks))) == numbers(
             long.commit_pieces([one_by_one])
         )
-    pipeline.SHORT_RUN = 5
+    pipeline.SHORT_RUN, module.LONG_RUN = 5, 32
     assert contents(store) == contents(other)
     store.close()
     other.close()
@@ -146,6 +148,26 @@ def _message(seq: int, flight: str, held_from: int, fields: dict[str, object]):
         return m.Position(measured_at=at, **given)
     given |= {"track_deg": 90.0, "speed_mps": None, "climb_mps": 0.1, "phase": m.Phase.FLOAT}
     return m.Navigation(measured_at=at, waypoint=None, cross_track_m=None, **given)
+
+
+def test_every_column_of_a_long_run_is_as_of_single_messages(tmp_path, told) -> None:
+    bodies = [
+        told(n, sats=None, hdop=None, alt_hae_m=None) if n % 6 == 1
+        else told(n, waypoint=None, cross_track_m=None, track_deg=None) if n % 6 == 2
+        else told(n, speed_mps=None, phase=m.Phase.DESCENT) if n % 6 == 4
+        else told(n)
+        for n in range(1, 2 * module.LONG_RUN)
+    ]  # fmt: skip
+    (run,) = run_of(bodies)
+    (store, intake), (other, single) = opened(tmp_path, "run"), opened(tmp_path, "single")
+    intake.commit_pieces([run])
+    single.commit_pieces([run.all_accepted()])
+    assert contents(store) == contents(other)
+    with store.reading() as connection:
+        query = "SELECT DISTINCT typeof(raw), typeof(topic), typeof(qos), suspect FROM messages"
+        assert connection.exec_driver_sql(query).all() == [("blob", "text", "integer", None)]
+    store.close()
+    other.close()
 
 
 def test_a_run_that_clashes_with_the_store_is_looked_up(tmp_path, told) -> None:

@@ -14,19 +14,26 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, repeat
-from typing import Any
+from typing import Any, Final
 
+from overflight_contract.topics import Kind, topic_for
 from overflight_ground.ingest.flights import FlightBook, FlightKey, FlightRow, FlightState
 from overflight_ground.ingest.judge import Accepted, Arrival, Judged, Rejected, judge_all
 from overflight_ground.ingest.plausible import Clock, all_steady, marks_of
-from overflight_ground.ingest.rows import message_row, quarantine_row, run_values
+from overflight_ground.ingest.rows import flight_values, message_row, quarantine_row, run_values
 from overflight_ground.ingest.run import Run
 from overflight_ground.ingest.stored import StoredMessages, StoredRun, stored
 from overflight_ground.store import ClashError, Store
+from overflight_ground.store.inserting import Alike
 from overflight_ground.store.writing import BatchWriter, Key
 
 log = logging.getLogger(__name__)
 
+
+LONG_RUN: Final = 32
+"""So many messages of one flight have a statement of their own."""
+STREAMED: Final = 200
+"""So many messages are sent at once to a database that works on them while the next are made."""
 
 Pieces = Sequence[Run | list[Judged]]
 """A batch in the order in which it came: runs, and between them what was judged by itself."""
@@ -167,12 +174,22 @@ class _Batch:
             return ()
         state.count(run.measured_at_ns, run.size)
         first = self._ids(run.messages)
-        for start, part in run.parts(self._writer.rows_at_once):
-            self._values += run_values(first + start, part)
-            if part is not run:
-                self._insert()
+        self._insert_run(first, run)
         self._outcome.stored.add(StoredRun(first, run))
         return ()
+
+    def _insert_run(self, first: int, run: Run) -> None:
+        if self._writer.streams:
+            for start, part in run.parts(STREAMED):
+                self._values += run_values(first + start, part)
+                if part.messages == STREAMED:
+                    self._insert()
+        elif run.messages < LONG_RUN:
+            self._values += run_values(first, run)
+        else:
+            topics = [topic_for(run.payload, kind) for kind in (Kind.POSITION, Kind.NAVIGATION)]
+            alike = Alike(self._now_ns, run.payload, run.flight, *topics)
+            self._writer.insert_flight(flight_values(first, run), alike)
 
     def _judged(self, judged: Sequence[Judged]) -> None:
         """Store what was judged by itself, or put it into quarantine."""

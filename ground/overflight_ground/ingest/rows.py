@@ -8,7 +8,7 @@ from typing import Any
 from overflight_contract.messages import Navigation, Position
 from overflight_ground.ingest.judge import Accepted, Rejected
 from overflight_ground.ingest.run import Run
-from overflight_ground.store.inserting import HEAD, KIND_PLACES, PLACES, RAW
+from overflight_ground.store.inserting import HEAD, KIND_PLACES, OWN_PLACES, PLACES, RAW
 
 Row = tuple[Any, ...]
 
@@ -107,6 +107,25 @@ def run_values(first_id: int, run: Run) -> list[Any]:
     )
     for place, column in columns:
         values[place::PLACES] = column
+    return values
+
+
+def flight_values(first_id: int, run: Run) -> list[Any]:
+    """Return the rows of a run as `overflight_ground.store.inserting` wants those of a flight."""
+    count = len(run.seqs)
+    columns = (
+        range(first_id, first_id + count),
+        run.seqs,
+        [way.kind._value_ for way in run.ways],
+        run.held_froms,
+        run.measured_at_ns,
+        run.received_at_ns,
+        run.raws,
+        *run.places,
+    )
+    values: list[Any] = [None] * (OWN_PLACES * count)
+    for place, column in enumerate(columns):
+        values[place::OWN_PLACES] = column
     return values
 
 

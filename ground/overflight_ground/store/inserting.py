@@ -6,13 +6,16 @@ other in one list. Their form is made for Python's sqlite3: it binds exact ``int
 ``bytes``, which costs half a microsecond a value. So flags are 0 or 1, no suspicion is an empty
 text, and the two kinds share eight places, which the statement puts into columns of their own. The
 bytes of a message are a ``bytearray``, or a ``str`` where they are ASCII.
+
+Messages of one flight that are as usual have rows of `OWN` and what their kind has; what is the
+same in all of them is bound once, which spares a sixth of the work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy.engine.interfaces import DBAPICursor
 
@@ -48,35 +51,80 @@ KIND_PLACES: Final = len(NAVIGATION)
 PLACES: Final = len(HEAD) + KIND_PLACES
 """A row has the head, then what its kind has; a position leaves the last place at 0."""
 
+OWN: Final = ("id", "seq", "kind", "held_from", "measured_at_ns", "received_at_ns", "raw")
+OWN_PLACES: Final = len(OWN) + KIND_PLACES
+
 COLUMNS: Final = (*HEAD, "stored_at_ns", *POSITION, *NAVIGATION)
 STEPS: Final = (1024, 256, 64, 16, 4, 1)
 """So many rows a statement: SQLite works on them in one go, without the interpreter's lock."""
 
 
+class Alike(NamedTuple):
+    """What messages of one flight have in common that were sent once, with QoS 1, not retained."""
+
+    stored_at_ns: int
+    payload: str
+    flight: str
+    position_topic: str
+    navigation_topic: str
+
+
 def insert_sqlite(cursor: DBAPICursor, values: Sequence[Any], stored_at_ns: int) -> None:
-    """Insert rows, which must all be new."""
-    start, left = 0, len(values) // PLACES
+    """Insert rows of `PLACES`, which must all be new."""
+    _insert(cursor, sqlite_statement, PLACES, (stored_at_ns,), values)
+
+
+def insert_sqlite_flight(cursor: DBAPICursor, values: Sequence[Any], alike: Alike) -> None:
+    """Insert rows of `OWN_PLACES` of one flight, which must all be new."""
+    _insert(cursor, sqlite_flight_statement, OWN_PLACES, alike, values)
+
+
+def _insert(
+    cursor: DBAPICursor,
+    statement: Callable[[int], str],
+    places: int,
+    alike: Sequence[Any],
+    values: Sequence[Any],
+) -> None:
+    start, left = 0, len(values) // places
     for step in STEPS:
         while left >= step:
-            end = start + step * PLACES
-            cursor.execute(sqlite_statement(step), [stored_at_ns, *values[start:end]])
+            end = start + step * places
+            cursor.execute(statement(step), [*alike, *values[start:end]])
             start, left = end, left - step
 
 
 @cache
 def sqlite_statement(rows: int) -> str:
     """Return the statement that inserts so many rows: ``stored_at_ns`` and then their places."""
-    heads = [f"column{n}" for n in range(1, len(HEAD))]
-    heads[RAW] = f"CAST({heads[RAW]} AS BLOB)"
-    suspect = f"nullif(column{len(HEAD)}, '')"
-    kind = f"column{HEAD.index('kind') + 1}"
+    columns = {name: f"column{n}" for n, name in enumerate(HEAD, 1)}
+    columns["raw"] = f"CAST({columns['raw']} AS BLOB)"
+    columns["suspect"] = f"nullif({columns['suspect']}, '')"
+    columns["stored_at_ns"] = "?1"
+    return _statement(columns, len(HEAD), rows)
+
+
+@cache
+def sqlite_flight_statement(rows: int) -> str:
+    """Return the statement that inserts so many rows of a flight: `Alike` and then their places."""
+    columns = {name: f"column{n}" for n, name in enumerate(OWN, 1)}
+    columns["raw"] = f"CAST({columns['raw']} AS BLOB)"
+    columns |= {"qos": "1", "retained": "0", "dup": "0", "suspect": "NULL"}
+    columns |= {"stored_at_ns": "?1", "payload": "?2", "flight": "?3"}
+    columns["topic"] = f"iif({columns['kind']} = 'position', ?4, ?5)"
+    return _statement(columns, len(OWN), rows)
+
+
+def _statement(columns: dict[str, str], head: int, rows: int) -> str:
+    """Return the statement for rows that begin with so many places of `columns`."""
     fields = [
-        f"iif({kind} = '{name}', column{len(HEAD) + n}, NULL)"
+        f"iif({columns['kind']} = '{name}', column{head + n}, NULL)"
         for name, fields in (("position", POSITION), ("navigation", NAVIGATION))
         for n in range(1, len(fields) + 1)
     ]
-    values = ", ".join([f"({', '.join('?' * PLACES)})"] * rows)
+    own = [columns[name] for name in (*HEAD, "stored_at_ns")]
+    values = ", ".join([f"({', '.join('?' * (head + KIND_PLACES))})"] * rows)
     return (
         f"INSERT INTO messages ({', '.join(COLUMNS)}) "  # noqa: S608 - names are ours
-        f"SELECT {', '.join((*heads, suspect, '?1', *fields))} FROM (VALUES {values})"
+        f"SELECT {', '.join((*own, *fields))} FROM (VALUES {values})"
     )

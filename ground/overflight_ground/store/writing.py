@@ -17,7 +17,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 
 from overflight_ground.ingest.plausible import BELIEVABLE
 from overflight_ground.store.copying import Copying
-from overflight_ground.store.inserting import insert_sqlite
+from overflight_ground.store.inserting import Alike, insert_sqlite, insert_sqlite_flight
 from overflight_ground.store.tables import flights, messages, meta, quarantine
 
 Key = tuple[str, str, int]
@@ -25,8 +25,6 @@ Key = tuple[str, str, int]
 Row = tuple[Any, ...]
 
 MESSAGE_COLUMNS: Final = tuple(column.name for column in messages.c)
-STREAMED: Final = 200
-BATCHED: Final = 2**31
 QUARANTINE_COLUMNS: Final = tuple(c.name for c in quarantine.c if c.name != "id")
 FLIGHT_COLUMNS: Final = tuple(column.name for column in flights.c)
 
@@ -54,12 +52,9 @@ class BatchWriter:
             self._copying.__exit__(kind, error, traceback)
 
     @property
-    def rows_at_once(self) -> int:
-        """How many messages are best inserted at once.
-
-        PostgreSQL works on the first while the next are made; SQLite does best with all together.
-        """
-        return BATCHED if self._copying is None else STREAMED
+    def streams(self) -> bool:
+        """Whether the database works on the first messages while the next are made."""
+        return self._copying is not None
 
     def take_turn(self, me: str) -> bool:
         """Lock out other ingests; true where `me` wrote last, so that memory is still right."""
@@ -80,6 +75,10 @@ class BatchWriter:
             insert_sqlite(self._cursor, values, stored_at_ns)
         else:
             self._copying.write(values, stored_at_ns)
+
+    def insert_flight(self, values: Sequence[Any], alike: Alike) -> None:
+        """Insert messages of one flight into SQLite; all must be new."""
+        insert_sqlite_flight(self._cursor, values, alike)
 
     def stored(self, keys: Iterable[Key]) -> dict[Key, bytes]:
         """Return the bytes that are stored under each of `keys`; absent ones are left out."""
