@@ -448,6 +448,21 @@ def sqlite_limit(folder: Path, count: int) -> float:
     return count / (time.perf_counter() - begin)
 
 
+def reads_of(packets: list[bytes], in_a_read: int) -> list[bytes]:
+    """Return what a socket gives where so many packets come at once."""
+    starts = range(0, len(packets), in_a_read)
+    return [b"".join(packets[start : start + in_a_read]) for start in starts]
+
+
+def taken_of(read: bytes) -> Iterator[Any]:
+    """Yield what our ingest takes out of a read: all of it."""
+    from overflight_ground.ingest.run import pieces
+
+    for piece in pieces(read, Version.V311, time.time_ns()) or ():
+        assert piece.taken is not None
+        yield piece.taken
+
+
 def stages_us(packets: list[bytes], in_a_read: int) -> dict[str, float | None]:
     """Return what a message costs in one thread, in microseconds: the best of several rounds.
 
@@ -456,19 +471,14 @@ def stages_us(packets: list[bytes], in_a_read: int) -> dict[str, float | None]:
     """
     from overflight_ground.ingest.intake import Intake
     from overflight_ground.ingest.plausible import Clock
-    from overflight_ground.ingest.run import Run, joined, pieces
+    from overflight_ground.ingest.run import joined
     from overflight_ground.store import Store
 
     step, best = max(1, 1_500 // in_a_read), [float("inf")] * 2
-    reads = [
-        b"".join(packets[first : first + in_a_read]) for first in range(0, len(packets), in_a_read)
-    ]
+    reads = reads_of(packets, in_a_read)
     for _ in range(8):
         begin = time.perf_counter()
-        runs: list[Run] = []
-        for read in reads:
-            for piece in pieces(read, Version.V311, 1) or ():
-                runs += piece.taken.runs if piece.taken is not None else []
+        runs = [run for read in reads for taken in taken_of(read) for run in taken.runs]
         best[0] = min(best[0], time.perf_counter() - begin)
         with tempfile.TemporaryDirectory() as name:
             store = Store.open(str(Path(name) / "stages.sqlite"))
@@ -538,10 +548,9 @@ async def feed_pipeline(store: str, packets: list[bytes]) -> float:
     from overflight_ground.ingest.intake import Intake, Outcome
     from overflight_ground.ingest.pipeline import Pipeline
     from overflight_ground.ingest.plausible import Clock
-    from overflight_ground.ingest.run import pieces
     from overflight_ground.store import Store
 
-    reads = [b"".join(packets[first : first + 500]) for first in range(0, len(packets), 500)]
+    reads = reads_of(packets, 500)
     opened, stored = Store.open(store), 0
     intake = Intake(opened, clock=Clock.DATA, now_ns=time.time_ns)
     intake.load()
@@ -555,9 +564,8 @@ async def feed_pipeline(store: str, packets: list[bytes]) -> float:
     settle_interpreter()
     begin = time.perf_counter()
     for read in reads:
-        for piece in pieces(read, Version.V311, time.time_ns()) or ():
-            assert piece.taken is not None
-            pipeline.take_runs(link, piece.taken)  # type: ignore[arg-type]
+        for taken in taken_of(read):
+            pipeline.take_runs(link, taken)  # type: ignore[arg-type]
         await asyncio.sleep(0)
         while pipeline.counters.waiting_messages > 12_000:
             await asyncio.sleep(TICK_S)
@@ -575,7 +583,6 @@ def postgres_limit(url: str, packets: list[bytes]) -> float:
     import psycopg
 
     from overflight_ground.ingest.rows import run_values
-    from overflight_ground.ingest.run import pieces
     from overflight_ground.store import copying
 
     class Ready(list[bytes]):
@@ -588,12 +595,11 @@ def postgres_limit(url: str, packets: list[bytes]) -> float:
         write = list.append
 
     ready = []
-    for first in range(0, len(packets), 2000):
+    for number, read in enumerate(reads_of(packets, 2000)):
         rows: list[Any] = []
-        for piece in pieces(b"".join(packets[first : first + 2000]), Version.V311, 1) or ():
-            assert piece.taken is not None
-            for run in piece.taken.runs:
-                rows += run_values(first + 1, run)
+        for taken in taken_of(read):
+            for run in taken.runs:
+                rows += run_values(2000 * number + 1, run)
         copied = Ready()
         with copying.Copying(copied) as copies:
             copies.write(rows, 1)

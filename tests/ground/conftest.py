@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from overflight_contract import messages as m
+from overflight_contract.mqtt import Publish, Version, encode
 from overflight_contract.topics import topic_for
 from overflight_ground.ingest.intake import Intake
 from overflight_ground.ingest.judge import Arrival
 from overflight_ground.ingest.plausible import Clock
+from overflight_ground.ingest.run import Run, pieces
 from overflight_ground.store import Store
 
 FLIGHT = "20230128T060000Z-7f3a"
@@ -61,6 +63,26 @@ def arrival_of(message: m.Message, payload: str = "HAB-01", at_ns: int = NOW_NS)
     return Arrival(topic, m.encode(message), 1, False, False, at_ns)
 
 
+def told_message(seq: int, **fields: object) -> m.Message:
+    """A position where `seq` is odd, near the prime meridian, else what navigation goes with it."""
+    if seq % 2:
+        return position_message(seq, lon_deg=m.quantise_longitude(0.01 + 0.02 * seq), **fields)
+    return navigation_message(seq, **fields)
+
+
+def runs_of(bodies: Sequence[m.Message], payload: str = "HAB-01") -> list[Run]:
+    """The runs that `bodies` arrive as; all of them must."""
+    stream = b""
+    for n, body in enumerate(bodies, 1):
+        topic = topic_for(payload, m.kind_of(body))
+        packet = Publish(topic=topic, payload=m.encode(body), qos=1, packet_id=n)
+        stream += encode(packet, Version.V311)
+    (piece,) = pieces(stream, Version.V311, NOW_NS) or ()
+    assert piece.taken is not None
+    assert piece.taken.messages == len(bodies)
+    return piece.taken.runs
+
+
 @pytest.fixture
 def position() -> Callable[..., m.Position]:
     return position_message
@@ -74,6 +96,16 @@ def navigation() -> Callable[..., m.Navigation]:
 @pytest.fixture
 def arrival() -> Callable[..., Arrival]:
     return arrival_of
+
+
+@pytest.fixture
+def told() -> Callable[..., m.Message]:
+    return told_message
+
+
+@pytest.fixture(scope="session")
+def run_of() -> Callable[..., list[Run]]:
+    return runs_of
 
 
 @pytest.fixture

@@ -21,11 +21,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, select
 
 from overflight_contract.errors import UnavailableError
-from overflight_contract.messages import Fix, Phase, encode, kind_of, quantise_longitude
-from overflight_contract.mqtt import Publish, Version
-from overflight_contract.mqtt import encode as encode_packet
+from overflight_contract.messages import Fix, Phase
 from overflight_contract.ports import free_port
-from overflight_contract.topics import topic_for
 from overflight_ground.alerts import storing
 from overflight_ground.alerts.engine import Alert
 from overflight_ground.exporting import canonical_lines
@@ -34,7 +31,6 @@ from overflight_ground.ingest.intake import Intake
 from overflight_ground.ingest.judge import Arrival, judge_all
 from overflight_ground.ingest.pipeline import Pipeline
 from overflight_ground.ingest.plausible import Clock
-from overflight_ground.ingest.run import pieces
 from overflight_ground.retention import Old, cut
 from overflight_ground.store import Store, migrating, reading
 from overflight_ground.store.reading import MessageFilter
@@ -212,39 +208,15 @@ def test_conflicts_strays_and_late_finds(pg, pg_intake, arrival, position) -> No
 
 
 @pytest.fixture
-def runs(position, navigation):
+def runs(told, run_of):
     """Give the runs that messages of consecutive seqs arrive as."""
-
-    def made(first: int, last: int):
-        bodies = [
-            position(seq, lon_deg=quantise_longitude(0.01 + 0.02 * seq))
-            if seq % 2
-            else navigation(seq)
-            for seq in range(first, last + 1)
-        ]
-        packets = [
-            Publish(
-                topic=topic_for("HAB-01", kind_of(body)),
-                payload=encode(body),
-                qos=1,
-                packet_id=body.seq,
-            )
-            for body in bodies
-        ]
-        stream = b"".join([encode_packet(packet, Version.V311) for packet in packets])
-        (piece,) = pieces(stream, Version.V311, 1)
-        return piece.taken.runs
-
-    return made
+    return lambda first, last: run_of([told(seq) for seq in range(first, last + 1)])
 
 
 def test_looking_up_ends_the_copy_of_a_long_run_and_the_next_begins_another(
-    pg, pg_intake, runs, arrival, position
+    pg, pg_intake, runs, arrival, told
 ) -> None:
-    lon = quantise_longitude
-    again = judge_all(
-        [arrival(position(seq, lon_deg=lon(0.01 + 0.02 * seq))) for seq in (7, 899, 901)]
-    )
+    again = judge_all([arrival(told(seq)) for seq in (7, 899, 901)])
     outcome = pg_intake.commit_pieces([*runs(1, 900), again, *runs(902, 1500)])
     assert (len(outcome.stored), outcome.duplicates) == (1500, 2)
     assert outcome.flights["HAB-01", FLIGHT].through == 1500

@@ -13,8 +13,6 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from overflight_contract import messages as m
-from overflight_contract.mqtt import Publish, Version, encode
-from overflight_contract.topics import topic_for
 from overflight_ground import feed
 from overflight_ground.alerts.service import at_most, seen_of
 from overflight_ground.feed import Collector
@@ -23,7 +21,7 @@ from overflight_ground.ingest import pipeline
 from overflight_ground.ingest.intake import Intake, Outcome
 from overflight_ground.ingest.judge import Judged, judge_all
 from overflight_ground.ingest.plausible import Clock
-from overflight_ground.ingest.run import Run, pieces
+from overflight_ground.ingest.run import Run
 from overflight_ground.ingest.stored import StoredMessages
 from overflight_ground.live import Live
 from overflight_ground.store import Store
@@ -31,29 +29,6 @@ from overflight_ground.store.tables import flights, messages, quarantine
 
 NOW_NS = 1_700_000_000_000_000_000
 OTHER_FLIGHT = "20230128T070000Z-0001"
-
-
-@pytest.fixture
-def told(position, navigation):
-    def made(seq: int, **fields):
-        if seq % 2:
-            return position(seq, lon_deg=m.quantise_longitude(0.01 + 0.02 * seq), **fields)
-        return navigation(seq, **fields)
-
-    return made
-
-
-def run_of(bodies, payload: str = "HAB-01") -> list[Run]:
-    """Return the runs that `bodies` arrive as; all of them must."""
-    stream = b""
-    for n, body in enumerate(bodies, 1):
-        topic = topic_for(payload, m.kind_of(body))
-        packet = Publish(topic=topic, payload=m.encode(body), qos=1, packet_id=n)
-        stream += encode(packet, Version.V311)
-    (piece,) = pieces(stream, Version.V311, NOW_NS)
-    assert piece.taken is not None
-    assert piece.taken.messages == len(bodies)
-    return piece.taken.runs
 
 
 def opened(folder: Path, name: str, clock: Clock = Clock.DATA) -> tuple[Store, Intake]:
@@ -108,7 +83,9 @@ def odd(name: str) -> dict[str, object]:
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.lists(body, min_size=1, max_size=25), min_size=1, max_size=4), st.randoms())
-def test_the_same_is_stored_either_way(tmp_path_factory, batches, rng: random.Random) -> None:
+def test_the_same_is_stored_either_way(
+    tmp_path_factory, run_of, batches, rng: random.Random
+) -> None:
     folder = tmp_path_factory.mktemp("runs")
     (store, short), (other, long) = opened(folder, "short"), opened(folder, "long")
     for batch in batches:
@@ -150,7 +127,7 @@ def _message(seq: int, flight: str, held_from: int, fields: dict[str, object]):
     return m.Navigation(measured_at=at, waypoint=None, cross_track_m=None, **given)
 
 
-def test_every_column_of_a_long_run_is_as_of_single_messages(tmp_path, told) -> None:
+def test_every_column_of_a_long_run_is_as_of_single_messages(tmp_path, told, run_of) -> None:
     bodies = [
         told(n, sats=None, hdop=None, alt_hae_m=None) if n % 6 == 1
         else told(n, waypoint=None, cross_track_m=None, track_deg=None) if n % 6 == 2
@@ -170,7 +147,7 @@ def test_every_column_of_a_long_run_is_as_of_single_messages(tmp_path, told) -> 
     other.close()
 
 
-def test_a_run_that_clashes_with_the_store_is_looked_up(tmp_path, told) -> None:
+def test_a_run_that_clashes_with_the_store_is_looked_up(tmp_path, told, run_of) -> None:
     store, intake = opened(tmp_path, "one")
     first, second = run_of([told(n) for n in (1, 2, 3)]), run_of([told(n) for n in (2, 3, 4)])
     assert len(intake.commit_pieces(first).stored) == 3
@@ -183,7 +160,7 @@ def test_a_run_that_clashes_with_the_store_is_looked_up(tmp_path, told) -> None:
     store.close()
 
 
-def test_runs_and_single_messages_take_turns_in_one_batch(tmp_path, told, arrival) -> None:
+def test_runs_and_single_messages_take_turns_in_one_batch(tmp_path, told, run_of, arrival) -> None:
     store, intake = opened(tmp_path, "mixed")
     lone = judge_all([arrival(told(3)), arrival(told(3))])
     batch = [*run_of([told(1), told(2)]), lone, *run_of([told(4), told(5)])]
@@ -199,7 +176,7 @@ def test_runs_and_single_messages_take_turns_in_one_batch(tmp_path, told, arriva
     store.close()
 
 
-def test_ids_go_on_after_another_ingest(tmp_path, told) -> None:
+def test_ids_go_on_after_another_ingest(tmp_path, told, run_of) -> None:
     store, intake = opened(tmp_path, "ids")
     other = Intake(store, clock=Clock.DATA, now_ns=lambda: NOW_NS)
     for writer, seqs in ((intake, (1, 2)), (other, (3, 4)), (intake, (5, 6)), (intake, (7, 8))):
@@ -210,7 +187,7 @@ def test_ids_go_on_after_another_ingest(tmp_path, told) -> None:
     store.close()
 
 
-def outcomes(tmp_path: Path, told) -> tuple[Outcome, Outcome]:
+def outcomes(tmp_path: Path, told, run_of) -> tuple[Outcome, Outcome]:
     """The same messages stored as a run and one by one."""
     bodies = [told(n) for n in range(1, 31)]
     (first, short), (second, long) = opened(tmp_path, "a"), opened(tmp_path, "b")
@@ -223,11 +200,11 @@ def outcomes(tmp_path: Path, told) -> tuple[Outcome, Outcome]:
     return made
 
 
-def test_the_page_is_told_the_same(tmp_path, told, monkeypatch) -> None:
+def test_the_page_is_told_the_same(tmp_path, told, run_of, monkeypatch) -> None:
     monkeypatch.setattr(feed, "POSITIONS", 5)
     monkeypatch.setattr(feed, "WIRE", 7)
     events, states = [], []
-    for outcome in outcomes(tmp_path, told):
+    for outcome in outcomes(tmp_path, told, run_of):
         collector, live = Collector(), Live()
         live.apply(outcome)
         collector.add(outcome)
@@ -244,8 +221,10 @@ def test_the_page_is_told_the_same(tmp_path, told, monkeypatch) -> None:
     assert shown.fix.measured_at_ns == shown.motion.measured_at_ns == 1674887340000000000
 
 
-def test_alerts_see_the_same(tmp_path, told) -> None:
-    short, long = (list(map(seen_of, at_most(o.stored, 10))) for o in outcomes(tmp_path, told))
+def test_alerts_see_the_same(tmp_path, told, run_of) -> None:
+    short, long = (
+        list(map(seen_of, at_most(o.stored, 10))) for o in outcomes(tmp_path, told, run_of)
+    )
     assert len(short) == 10
     plain = [
         [(one.payload, one.flight, one.at_ns, m.encode(one.message)) for one in seen]
@@ -255,8 +234,8 @@ def test_alerts_see_the_same(tmp_path, told) -> None:
     assert all(a.at_ns != b.at_ns for a, b in pairwise(short))
 
 
-def test_what_is_left_out_is_never_made(tmp_path, told, monkeypatch) -> None:
-    short, _ = outcomes(tmp_path, told)
+def test_what_is_left_out_is_never_made(tmp_path, told, run_of, monkeypatch) -> None:
+    short, _ = outcomes(tmp_path, told, run_of)
     made: list[int] = []
     accepted = Run.accepted
     monkeypatch.setattr(Run, "accepted", lambda run, at: made.append(at) or accepted(run, at))

@@ -10,8 +10,7 @@ import hashlib
 import logging
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import Any, Final
@@ -74,7 +73,7 @@ class Intake:
 
     def load(self) -> list[FlightRow]:
         """Read the flights and return them; raises `StoreUnavailableError`."""
-        with self._writing() as writer:
+        with BatchWriter.begun(self._store) as writer:
             self._me = uuid.uuid4().hex
             writer.take_turn(self._me)
             self.book.load(writer)
@@ -103,18 +102,9 @@ class Intake:
         """Let the store's log begin anew after `tidy`; not beside a commit."""
         self._store.restart_log()
 
-    @contextmanager
-    def _writing(self) -> Iterator[BatchWriter]:
-        """Give what writes one transaction, committed at the end."""
-        with (
-            self._store.batch() as cursor,
-            BatchWriter(cursor, sqlite=self._store.sqlite) as writer,
-        ):
-            yield writer
-
     def _commit(self, pieces: Pieces, *, distrust: bool) -> Outcome:
         try:
-            with self._writing() as writer:
+            with BatchWriter.begun(self._store) as writer:
                 if not writer.take_turn(self._me) or distrust:
                     self.book.load(writer)
                 return _Batch(self, writer, distrust=distrust).run(pieces)

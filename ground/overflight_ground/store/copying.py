@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from overflight_ground.store.inserting import HEAD, PLACES
 
@@ -49,48 +48,37 @@ PIECE: Final = 100
 """So many rows are sent at once: the server works on them while the next are written."""
 
 
-class Copying:
+class Copying(ExitStack):
     """One COPY through a cursor of psycopg: begun with the first rows, ended before all else.
 
     A context; an error in it tells the server to forget the rows.
     """
 
     def __init__(self, cursor: Any) -> None:
+        super().__init__()
         self._cursor = cursor
-        self._block = ExitStack()
         self._copy: Any = None
-
-    def __enter__(self) -> Self:
-        """Begin nothing yet."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """End it, or give it up."""
-        if error is None:
-            self.end()
-        else:
-            self._block.__exit__(kind, error, traceback)
 
     def write(self, values: Sequence[Any], stored_at_ns: int) -> None:
         """Send rows, which must all be new, as `overflight_ground.store.inserting` has them."""
         if self._copy is None:
-            self._copy = self._block.enter_context(self._cursor.copy(COPY))
-            self._copy.write(HEADER)
+            self._copy = self.enter_context(_begun(self._cursor))
         for start in range(0, len(values), PIECE * PLACES):
             piece = values[start : start + PIECE * PLACES]
             self._copy.write(b"".join(_fields_of(piece, stored_at_ns)))
 
     def end(self) -> None:
         """Wait until the server has all rows; raises its error where one was not new."""
-        if self._copy is not None:
-            self._copy.write(TRAILER)
-            self._copy = None
-            self._block.close()
+        self._copy = None
+        self.close()
+
+
+@contextmanager
+def _begun(cursor: Any) -> Iterator[Any]:
+    with cursor.copy(COPY) as copy:
+        copy.write(HEADER)
+        yield copy
+        copy.write(TRAILER)
 
 
 _PHASE: Final = len(HEAD) + 3

@@ -97,33 +97,29 @@ def _insert(
 @cache
 def sqlite_statement(rows: int) -> str:
     """Return the statement that inserts so many rows: ``stored_at_ns`` and then their places."""
-    columns = {name: f"column{n}" for n, name in enumerate(HEAD, 1)}
-    columns["raw"] = f"CAST({columns['raw']} AS BLOB)"
-    columns["suspect"] = f"nullif({columns['suspect']}, '')"
-    columns["stored_at_ns"] = "?1"
-    return _statement(columns, len(HEAD), rows)
+    return _statement(HEAD, {"suspect": f"nullif(column{len(HEAD)}, '')"}, rows)
 
 
 @cache
 def sqlite_flight_statement(rows: int) -> str:
     """Return the statement that inserts so many rows of a flight: `Alike` and then their places."""
-    columns = {name: f"column{n}" for n, name in enumerate(OWN, 1)}
-    columns["raw"] = f"CAST({columns['raw']} AS BLOB)"
-    columns |= {"qos": "1", "retained": "0", "dup": "0", "suspect": "NULL"}
-    columns |= {"stored_at_ns": "?1", "payload": "?2", "flight": "?3"}
-    columns["topic"] = f"iif({columns['kind']} = 'position', ?4, ?5)"
-    return _statement(columns, len(OWN), rows)
+    alike = {"payload": "?2", "flight": "?3", "suspect": "NULL"}
+    alike |= {"qos": "1", "retained": "0", "dup": "0"}
+    alike["topic"] = f"iif(column{OWN.index('kind') + 1} = 'position', ?4, ?5)"
+    return _statement(OWN, alike, rows)
 
 
-def _statement(columns: dict[str, str], head: int, rows: int) -> str:
-    """Return the statement for rows that begin with so many places of `columns`."""
+def _statement(head: Sequence[str], others: dict[str, str], rows: int) -> str:
+    """Return the statement for rows that begin with `head`; `others` are not taken as they come."""
+    columns = {name: f"column{n}" for n, name in enumerate(head, 1)}
+    columns |= {"raw": f"CAST({columns['raw']} AS BLOB)", "stored_at_ns": "?1", **others}
     fields = [
-        f"iif({columns['kind']} = '{name}', column{head + n}, NULL)"
+        f"iif({columns['kind']} = '{name}', column{len(head) + n}, NULL)"
         for name, fields in (("position", POSITION), ("navigation", NAVIGATION))
         for n in range(1, len(fields) + 1)
     ]
     own = [columns[name] for name in (*HEAD, "stored_at_ns")]
-    values = ", ".join([f"({', '.join('?' * (head + KIND_PLACES))})"] * rows)
+    values = ", ".join([f"({', '.join('?' * (len(head) + KIND_PLACES))})"] * rows)
     return (
         f"INSERT INTO messages ({', '.join(COLUMNS)}) "  # noqa: S608 - names are ours
         f"SELECT {', '.join((*own, *fields))} FROM (VALUES {values})"

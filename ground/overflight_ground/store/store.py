@@ -181,23 +181,10 @@ class Store:
         A commit does so by itself, but only once the log has 20,000 pages (80 MB), and takes long
         then. Returns how many pages the log has. Nothing is lost where it fails.
         """
-        return self._checkpoint(self.reader) if self.sqlite else 0
-
-    def restart_log(self) -> None:
-        """Bring in what came during `checkpoint`, in place of a commit: the log begins anew then.
-
-        Overwriting a short log takes half as long as making a long one longer, and does not wait
-        until the file system has written down where a file's new pages are. Does nothing while
-        somebody reads what is only in the log.
-        """
-        if self.sqlite:
-            with self._turn:
-                self._checkpoint(self.writer)
-
-    @staticmethod
-    def _checkpoint(engine: Engine) -> int:
+        if not self.sqlite:
+            return 0
         try:
-            connection = engine.raw_connection()
+            connection = self.reader.raw_connection()
             try:
                 cursor = connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
                 _busy, pages, _brought_in = cursor.fetchone()
@@ -207,6 +194,16 @@ class Store:
             log.debug("the store's log could not be brought in: %s", error)
             return 0
         return int(pages)
+
+    def restart_log(self) -> None:
+        """Bring in what came during `checkpoint`, in place of a commit: the log begins anew then.
+
+        Overwriting a short log takes half as long as making a long one longer, and does not wait
+        until the file system has written down where a file's new pages are. Does nothing while
+        somebody reads what is only in the log.
+        """
+        with self._turn:
+            self.checkpoint()
 
     def close(self) -> None:
         """Let go of all connections."""

@@ -7,9 +7,9 @@ ingests on one store take turns and notice each other.
 # ruff: noqa: S608 - every name in a statement is ours
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import cache
-from types import TracebackType
 from typing import Any, Final, Self
 
 from sqlalchemy import Table
@@ -18,6 +18,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from overflight_ground.ingest.plausible import BELIEVABLE
 from overflight_ground.store.copying import Copying
 from overflight_ground.store.inserting import Alike, insert_sqlite, insert_sqlite_flight
+from overflight_ground.store.store import Store
 from overflight_ground.store.tables import flights, messages, meta, quarantine
 
 Key = tuple[str, str, int]
@@ -30,26 +31,22 @@ FLIGHT_COLUMNS: Final = tuple(column.name for column in flights.c)
 
 
 class BatchWriter:
-    """Writes one batch through the cursor of `Store.batch`. A context, left before the commit."""
+    """Writes one batch, in the transaction of `Store.batch`."""
 
-    def __init__(self, cursor: DBAPICursor, *, sqlite: bool) -> None:
+    def __init__(self, cursor: DBAPICursor, copying: Copying | None) -> None:
         self._cursor = cursor
-        self._sql = _statements(sqlite)
-        self._copying = None if sqlite else Copying(cursor)
+        self._copying = copying
+        self._sql = _statements(sqlite=copying is None)
 
-    def __enter__(self) -> Self:
-        """Begin nothing yet."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Wait until all messages are in."""
-        if self._copying is not None:
-            self._copying.__exit__(kind, error, traceback)
+    @classmethod
+    @contextmanager
+    def begun(cls, store: Store) -> Iterator[Self]:
+        """Give a writer of one transaction, committed at the end; raises as `Store.batch`."""
+        with (
+            store.batch() as cursor,
+            nullcontext() if store.sqlite else Copying(cursor) as copying,
+        ):
+            yield cls(cursor, copying)
 
     @property
     def streams(self) -> bool:

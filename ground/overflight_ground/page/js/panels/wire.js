@@ -75,8 +75,7 @@ function paint() {
     if (item) fill(row, item, ring, from + index);
     else mark(row.element, "id", null);
   });
-  const inView = chosen && ring.items.slice(from, to).includes(chosen.item);
-  mark(scroller, "aria-activedescendant", inView ? CHOSEN : null); // an id that is not in the page names nothing
+  mark(scroller, "aria-activedescendant", document.getElementById(CHOSEN)?.id); // none while it is out of view
   rows.style.transform = `translateY(${from * ROW}px)`;
   controls();
 }
