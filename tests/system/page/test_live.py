@@ -233,6 +233,24 @@ def test_axe_finds_no_violation(tab: Any, key: str) -> None:
     tab.check_accessibility(key)
 
 
+DRAWING = """async () => {
+  const { trackColour } = await import("/js/map/tracks.js");
+  const draw = () => { trackColour(0); setTimeout(draw); };
+  draw();
+}"""
+
+
+def test_the_theme_follows_the_system_also_while_the_map_is_drawn(tab: Any) -> None:
+    page = tab.open()
+    page.locator("#payload-HAB-01").wait_for(state="attached")
+    page.evaluate(DRAWING)
+    for scheme in ("light", "dark") * 5:
+        page.emulate_media(color_scheme=scheme)
+        tab.system.until(
+            lambda scheme=scheme: page.locator("html").get_attribute("data-theme") == scheme, scheme
+        )
+
+
 HIDE = """(hidden) => {
   Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));

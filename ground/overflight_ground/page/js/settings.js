@@ -45,12 +45,17 @@ function save() {
 
 const prefersLight = matchMedia("(prefers-color-scheme: light)");
 
+let light = false;
+
+/** Whether the page is light now. What is drawn asks this, never `prefersLight.matches`: once that
+ * has been read after a change, Chromium no longer sends the change's event. */
 export function isLight() {
-  return settings.theme === "light" || (settings.theme === "auto" && prefersLight.matches);
+  return light;
 }
 
 export function applyTheme() {
-  document.documentElement.dataset.theme = isLight() ? "light" : "dark";
+  light = settings.theme === "light" || (settings.theme === "auto" && prefersLight.matches);
+  document.documentElement.dataset.theme = light ? "light" : "dark";
 }
 
 prefersLight.addEventListener("change", () => {
