@@ -20,12 +20,16 @@ from msgspec import Meta
 
 from overflight_contract.errors import ContractError
 from overflight_contract.identity import FLIGHT_PATTERN
+from overflight_contract.times import to_ns
 from overflight_contract.topics import Kind
 
 MAX_PAYLOAD_BYTES: Final = 512
 """No valid message is longer than this; the longest possible one is about 330 bytes."""
 
 MAX_SEQ: Final = 2**53 - 1
+EARLIEST: Final = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
+TOO_LATE: Final = dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
+"""Times between, in nanoseconds since 1970, fit into 64 bits everywhere."""
 
 Flight = Annotated[str, Meta(pattern=FLIGHT_PATTERN, description="flight id, new per outbox")]
 Seq = Annotated[
@@ -229,6 +233,11 @@ def quantise_longitude(value: float) -> float:
     return -180.0 if rounded >= 180.0 else rounded
 
 
+def can_tell_time(time_ns: int) -> bool:
+    """Tell whether a message may have been measured at `time_ns` (nanoseconds since 1970)."""
+    return to_ns(EARLIEST) <= time_ns < to_ns(TOO_LATE)
+
+
 def whole_milliseconds(moment: dt.datetime) -> dt.datetime:
     """Round an aware time down to whole milliseconds, in UTC."""
     utc = moment.astimezone(dt.UTC)
@@ -254,6 +263,8 @@ def _typed(decoder: msgspec.json.Decoder[_M], payload: bytes) -> _M:
 def _check_time(moment: dt.datetime) -> None:
     if moment.microsecond % 1000 or moment.utcoffset() != dt.timedelta(0):
         raise ContractError("range", "measured_at is not in UTC and whole milliseconds")
+    if not EARLIEST <= moment < TOO_LATE:
+        raise ContractError("range", "measured_at is not from 1900 to 2199")
 
 
 def _check_tenths(field: str, value: float | None) -> None:

@@ -20,7 +20,8 @@ from typing import Any, Final
 from overflight_contract.commandline import Exit
 from overflight_contract.errors import InputError, OverflightError, UnavailableError
 from overflight_contract.identity import is_payload, new_flight_id
-from overflight_contract.times import from_ns
+from overflight_contract.messages import can_tell_time
+from overflight_contract.times import from_ns, iso
 from overflight_device.config import PayloadConfig
 from overflight_device.fix import Fault, FaultKind, Fix, FixSource, SourceOptions
 from overflight_device.log import FlightLog
@@ -55,7 +56,8 @@ class Payload:
             raise InputError(f"{name!r} can't name a payload: 1 to 16 of A-Z, 0-9 and -")
         config.data.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(config.data)
-        started_at = start_of(config.source) or dt.datetime.now(dt.UTC)
+        new = not (config.data / FILE_NAME).exists()
+        started_at = (new and start_of(config.source)) or dt.datetime.now(dt.UTC)
         self._outbox = Outbox(
             config.data / FILE_NAME,
             payload=name,
@@ -111,6 +113,8 @@ class Payload:
                 break
             if isinstance(event, Fault):
                 self._befall(event)
+            elif not can_tell_time(event.measured_at_ns):
+                self._event("odd-time", {"measured_at": iso(event.measured_at_ns)})
             else:
                 self._wait_for(event.measured_at_ns)
                 if self._over():
@@ -236,8 +240,15 @@ def default_payload(source: str) -> str:
 
 
 def start_of(source: str) -> dt.datetime | None:
-    """Return when a simulated flight starts in its own time; None where time is real."""
+    """Return when a simulated or recorded flight starts in its own time; None where time is real.
+
+    A recording is read for it.
+    """
     scheme, _, rest = source.partition(":")
+    if scheme == "track":
+        from overflight_device.sources import track
+
+        return from_ns(track.open_source(rest, SourceOptions()).start_ns)
     if scheme != "sim":
         return None
     from overflight_device.scenario import load_scenario

@@ -7,14 +7,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
+from overflight_contract.times import from_ns
 from overflight_ground.ingest.intake import Intake
-from overflight_ground.ingest.judge import Arrival
+from overflight_ground.ingest.judge import Arrival, judge_all
 from overflight_ground.ingest.plausible import Clock
 from overflight_ground.store import Store, StoreUnavailableError
 from overflight_ground.store.tables import messages, quarantine
 
 FLIGHT = "20230128T060000Z-7f3a"
 KEY = ("HAB-01", FLIGHT)
+FAR_NS = 4_070_908_800 * 10**9  # 2099
 
 
 def rows(store: Store, table=messages):
@@ -137,6 +139,50 @@ def test_any_order_batching_doubling_and_restart_gives_the_same_store(
     assert outcome.flights[KEY].through == 40
     assert outcome.flights[KEY].messages == 40
     store.close()
+
+
+def test_a_message_that_cannot_be_stored_goes_to_quarantine_and_the_others_are_stored(
+    store, intake, arrival, position
+) -> None:
+    judged = judge_all([arrival(position(seq)) for seq in range(1, 8)])
+    judged[4] = judged[4]._replace(measured_at_ns=2**63)
+    outcome = intake.commit_pieces([judged])
+    assert [row.seq for row in rows(store)] == [1, 2, 3, 4, 6, 7]
+    assert len(outcome.stored) == 6
+    assert (through(outcome), outcome.flights[KEY].quarantined) == (7, 1)
+    assert outcome.awaited == {}
+    (kept,) = rows(store, quarantine)
+    assert (kept.reason, kept.seq, bytes(kept.raw)) == ("unstorable", 5, judged[4].arrival.raw)
+
+
+def test_times_beyond_what_64_bits_of_nanoseconds_hold_are_out_of_range(
+    store, intake, arrival, position
+) -> None:
+    years = (b"0001", b"1899", b"2200", b"2300", b"9999")
+    told = [arrival(position(seq)) for seq in range(1, 7)]
+    for place, year in enumerate(years):
+        raw = told[place].raw.replace(b'"measured_at":"2023', b'"measured_at":"' + year)
+        told[place] = told[place]._replace(raw=raw)
+    outcome = intake.commit(told)
+    assert [item.reason for item in outcome.quarantined] == ["range"] * 5
+    assert (len(outcome.stored), through(outcome)) == (1, 6)
+
+
+def test_one_message_from_the_future_does_not_end_its_flight_there(
+    store, intake, arrival, position
+) -> None:
+    now = intake.commit([arrival(position(1))]).flights[KEY].last_at_ns
+    far = position(2, measured_at=from_ns(FAR_NS))
+    outcome = intake.commit([arrival(far)])
+    assert (outcome.suspect, outcome.flights[KEY].last_at_ns) == (1, now)
+    assert outcome.flights[KEY].messages == 2
+
+
+def test_a_conflict_that_comes_again_is_one_conflict(store, intake, arrival, position) -> None:
+    other = arrival(position(1, lat_deg=50.1))
+    intake.commit([arrival(position(1)), other])
+    row = intake.commit([other, other]).flights[KEY]
+    assert (row.conflicts, row.quarantined) == (1, 1)
 
 
 def test_two_ingests_on_one_store_take_turns(store, arrival, position) -> None:

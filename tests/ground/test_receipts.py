@@ -29,6 +29,15 @@ def test_two_flights_of_a_payload_take_turns_and_the_newest_request_is_last() ->
     assert schedule.due(1.0) == [Due("A", "old", 5)]
 
 
+def test_no_flight_waits_for_ever_while_others_ask_each_time() -> None:
+    schedule, sent = ReceiptSchedule(), list[str]()
+    for second in range(9):
+        for flight in ("f1", "f2", "f3"):
+            schedule.want("A", flight, second)
+        sent += [due.flight for due in schedule.due(float(second))]
+    assert sent == ["f1", "f2", "f3"] * 3
+
+
 def test_after_a_reconnect_all_go_out_at_once() -> None:
     schedule = ReceiptSchedule()
     schedule.want("A", "f", 7)

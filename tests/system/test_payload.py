@@ -202,6 +202,31 @@ def test_a_wrong_word_is_one_clear_sentence(tmp_path, clean_environment, words, 
     assert done.stderr.count("\n") == 1, done.stderr
 
 
+def test_a_recording_names_its_flight_by_its_own_time_and_odd_times_are_left_out(
+    tmp_path, clean_environment
+):
+    point = '<trkpt lat="1.5" lon="2.5"><ele>9</ele><time>{}-02-01T12:00:00Z</time></trkpt>'
+    points = "".join(point.format(year) for year in ("1850", "2019", "2300"))
+    head = '<?xml version="1.0"?><gpx version="1.1" xmlns="http://www.topografix.com/GPX/1/1">'
+    (tmp_path / "walk.gpx").write_text(f"{head}<trk><trkseg>{points}</trkseg></trk></gpx>")
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "overflight", "device", "run", "track:walk.gpx", "--data", "d",
+            "--speed", "max", "--linger", "0s", "--log", "json",
+            "--broker", f"mqtt://127.0.0.1:{free_port()}",
+        ],
+        cwd=tmp_path, env=clean_environment, capture_output=True, text=True, check=False,
+        timeout=30,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    entries = list(read_record(tmp_path / "d" / "record.jsonl"))
+    assert [entry.seq for entry in entries] == [1, 2]
+    assert entries[0].flight.startswith("20190201T120000Z-")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    odd = [event["measured_at"][:4] for event in events if event["event"] == "odd-time"]
+    assert odd == ["1850", "2300"]
+
+
 def _times_of(hop):
     """The times of the flight's fixes where nothing interrupts it."""
     source = open_source(f"sim:{hop}", SourceOptions())

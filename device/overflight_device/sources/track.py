@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, unquote
 
 from overflight_contract.errors import InputError
 from overflight_contract.messages import Fix as FixMode
+from overflight_contract.messages import can_tell_time
 from overflight_device.fix import Event, Fix, FlightPlan, SourceOptions
 from overflight_device.receivers import gpsd_json
 from overflight_device.receivers.log_decoder import LogDecoder
@@ -81,7 +82,7 @@ def in_order(fixes: list[Fix]) -> list[Fix]:
 
 
 class TrackSource:
-    """Fixes of a recording, paced by the payload."""
+    """Fixes of a recording, at least one, paced by the payload."""
 
     live = False
     simulated = False
@@ -89,6 +90,8 @@ class TrackSource:
 
     def __init__(self, fixes: list[Fix], options: SourceOptions) -> None:
         after = options.start_after_ns
+        times_ns = [fix.measured_at_ns for fix in fixes]
+        self.start_ns = next(filter(can_tell_time, times_ns), times_ns[0])
         self._fixes = [fix for fix in fixes if after is None or fix.measured_at_ns > after]
         self._closed = False
 

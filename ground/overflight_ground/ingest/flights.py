@@ -53,12 +53,16 @@ class FlightState:
     watermark: Watermark = field(default_factory=Watermark)
     track: Track = field(default_factory=Track)
 
-    def count(self, measured_at_ns: Sequence[int], size: int) -> None:
-        """Take new messages into the counters; `size` is the bytes of all their payloads."""
-        first, last = min(measured_at_ns), max(measured_at_ns)
-        self.first_at_ns = first if self.first_at_ns is None else min(first, self.first_at_ns)
-        self.last_at_ns = last if self.last_at_ns is None else max(last, self.last_at_ns)
-        self.messages += len(measured_at_ns)
+    def count(self, measured_at_ns: Sequence[int], messages: int, size: int) -> None:
+        """Take new messages into the counters; `size` is the bytes of all their payloads.
+
+        `measured_at_ns` holds the times of those that are not ahead of the clock.
+        """
+        if measured_at_ns:
+            first, last = min(measured_at_ns), max(measured_at_ns)
+            self.first_at_ns = first if self.first_at_ns is None else min(first, self.first_at_ns)
+            self.last_at_ns = last if self.last_at_ns is None else max(last, self.last_at_ns)
+        self.messages += messages
         self.bytes += size
 
     def row(self) -> FlightRow:

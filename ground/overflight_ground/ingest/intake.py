@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import struct
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +19,7 @@ from typing import Any, Final
 from overflight_contract.topics import Kind, topic_for
 from overflight_ground.ingest.flights import FlightBook, FlightKey, FlightRow, FlightState
 from overflight_ground.ingest.judge import Accepted, Arrival, Judged, Rejected, judge_all
-from overflight_ground.ingest.plausible import Clock, all_steady, marks_of
+from overflight_ground.ingest.plausible import Clock, ahead, all_steady, marks_of
 from overflight_ground.ingest.rows import flight_values, message_row, quarantine_row, run_values
 from overflight_ground.ingest.run import Run
 from overflight_ground.ingest.stored import StoredMessages, StoredRun, stored
@@ -29,6 +30,8 @@ from overflight_ground.store.writing import BatchWriter, Key
 log = logging.getLogger(__name__)
 
 
+OF_A_VALUE: Final = (ValueError, OverflowError, TypeError, struct.error)
+"""What a message raises that holds a value which can't be stored."""
 LONG_RUN: Final = 32
 """So many messages of one flight have a statement of their own."""
 STREAMED: Final = 200
@@ -51,6 +54,19 @@ class Outcome:
     awaited: dict[FlightKey, int] = field(default_factory=dict)
     """How many messages are missing between others; a flight that misses none is left out."""
     flights: dict[FlightKey, FlightRow] = field(default_factory=dict)
+
+    def add(self, later: Outcome) -> None:
+        """Take in what became of messages that were committed after these."""
+        self.stored.add(later.stored)
+        self.suspect += later.suspect
+        self.quarantined += later.quarantined
+        self.duplicates += later.duplicates
+        for key, lost in later.given_up.items():
+            self.given_up[key] = self.given_up.get(key, 0) + lost
+        self.awaited = {
+            key: awaited for key, awaited in self.awaited.items() if key not in later.flights
+        } | later.awaited
+        self.flights |= later.flights
 
 
 class Intake:
@@ -84,7 +100,31 @@ class Intake:
         return self.commit_pieces([judge_all(arrivals)])
 
     def commit_pieces(self, pieces: Pieces) -> Outcome:
-        """Store a batch of runs and of what `judge_all` has judged, as `commit` does."""
+        """Store a batch of runs and of what `judge_all` has judged, as `commit` does.
+
+        A message that can't be stored for a fault of its own goes to quarantine, and the others are
+        committed without it; then what came before a failure of the store may be committed.
+        """
+        try:
+            return self._try(pieces)
+        except OF_A_VALUE as error:
+            single = list(chain.from_iterable(map(_singles, pieces)))
+            log.warning("of %d messages one can't be stored: %s", len(single), _words(error))
+            return self._by_halves(single)
+
+    def _by_halves(self, judged: list[Judged]) -> Outcome:
+        try:
+            return self._try([judged])
+        except OF_A_VALUE as error:
+            if len(judged) == 1:
+                log.exception("this one goes to quarantine")
+                return self._try([[_unstorable(judged[0], error)]])
+            half = len(judged) // 2
+            outcome = self._by_halves(judged[:half])
+            outcome.add(self._by_halves(judged[half:]))
+            return outcome
+
+    def _try(self, pieces: Pieces) -> Outcome:
         try:
             return self._commit(pieces, distrust=False)
         except ClashError:
@@ -162,7 +202,7 @@ class _Batch:
             items = run.all_accepted()
             self._store(items, {key: items})
             return ()
-        state.count(run.measured_at_ns, run.size)
+        state.count(run.measured_at_ns, run.messages, run.size)
         first = self._ids(run.messages)
         self._insert_run(first, run)
         self._outcome.stored.add(StoredRun(first, run))
@@ -230,7 +270,6 @@ class _Batch:
                 self._outcome.duplicates += 1
                 self._flights[key[:2]].duplicates += 1
             else:
-                self._flights[key[:2]].conflicts += 1
                 rejected.append(_conflict(item))
         for key, item in late.items():
             watermark = self._flights[key[:2]].watermark
@@ -273,8 +312,12 @@ class _Batch:
     def _count(self, state: FlightState, items: Sequence[Accepted]) -> dict[int, str]:
         """Take new messages of one flight into its counters; return the marks of suspect ones."""
         measured = [item.measured_at_ns for item in items]
-        state.count(measured, sum([len(item.arrival.raw) for item in items]))
-        return marks_of(items, measured, state.track, self._clock)
+        marks = marks_of(items, measured, state.track, self._clock)
+        timely = measured
+        if marks:
+            timely = [item.measured_at_ns for item in items if not ahead(marks.get(id(item)))]
+        state.count(timely, len(items), sum([len(item.arrival.raw) for item in items]))
+        return marks
 
     def _quarantine(self, item: Rejected) -> None:
         arrival = item.arrival
@@ -290,6 +333,7 @@ class _Batch:
         state.last_received_at_ns = max(state.last_received_at_ns, arrival.received_at_ns)
         state.watermark.add(item.seq)
         state.quarantined += new
+        state.conflicts += new and item.reason == "conflict"
 
     def _state(self, key: FlightKey, received_at_ns: int) -> FlightState:
         state = self._touched.get(key) or self._flights.get(key)
@@ -298,6 +342,23 @@ class _Batch:
             self._flights[key] = state
         self._touched[key] = state
         return state
+
+
+def _singles(piece: Run | list[Judged]) -> Sequence[Judged]:
+    return piece.all_accepted() if isinstance(piece, Run) else piece
+
+
+def _unstorable(judged: Judged, error: Exception) -> Rejected:
+    """Put what can't be stored into words that can."""
+    assert judged is not None  # a receipt leaves nothing to store
+    claims = judged.message if isinstance(judged, Accepted) else judged
+    payload, flight, seq = judged.payload, claims.flight, claims.seq
+    topic = ascii(judged.topic)[1:-1]
+    return Rejected(judged.arrival, topic, "unstorable", _words(error), payload, flight, seq)
+
+
+def _words(error: Exception) -> str:
+    return ascii(f"{type(error).__name__}: {error}")[1:-1][:500]
 
 
 def _by_flight(items: Iterable[Accepted]) -> dict[FlightKey, list[Accepted]]:

@@ -30,6 +30,7 @@ FUTURE_NS: Final = 120 * NS_PER_S
 PAST_NS: Final = 400 * 86_400 * NS_PER_S
 START_NS: Final = 86_400 * NS_PER_S
 LONGEST_FLIGHT_NS: Final = 400 * 86_400 * NS_PER_S
+FUTURE: Final = "future"
 BELIEVABLE: Final = ("past", "sats", "past,sats")
 """Marks that leave a message on the map and in the track: odd, but where it says it is."""
 
@@ -78,7 +79,7 @@ def marks(
     found = _time_mark(message.flight, measured_at_ns, received_at_ns, clock)
     if isinstance(message, Navigation):
         return found
-    where = _where_marks(message, measured_at_ns, track, believed=found != "future")
+    where = _where_marks(message, measured_at_ns, track, believed=found != FUTURE)
     if not where:
         return found
     return where if found is None else f"{found},{where}"
@@ -166,6 +167,11 @@ def believable(suspect: str | None) -> bool:
     return suspect is None or suspect in BELIEVABLE
 
 
+def ahead(suspect: str | None) -> bool:
+    """Tell whether a message with these marks says a time that is yet to come."""
+    return suspect is not None and suspect.startswith(FUTURE)
+
+
 def _where_marks(message: Position, at_ns: int, track: Track, *, believed: bool) -> str:
     if message.lat_deg is None or message.lon_deg is None:
         return ""
@@ -187,13 +193,13 @@ def _where_marks(message: Position, at_ns: int, track: Track, *, believed: bool)
 def _time_mark(flight: str, measured_ns: int, received_ns: int, clock: Clock) -> str | None:
     if clock is Clock.WALL:
         if measured_ns > received_ns + FUTURE_NS:
-            return "future"
+            return FUTURE
         return "past" if measured_ns < received_ns - PAST_NS else None
     start_ns = flight_start_ns(flight)
     if start_ns is None:
         return None
     if measured_ns > start_ns + LONGEST_FLIGHT_NS:
-        return "future"
+        return FUTURE
     return "past" if measured_ns < start_ns - START_NS else None
 
 

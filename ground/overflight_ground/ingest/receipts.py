@@ -1,7 +1,7 @@
 """When receipts go out: at most one a payload and interval, and never losing the last. Pure.
 
-Receipts of several flights of one payload share its topic; they take turns, so that a retained
-receipt ends up being that of the flight that asked last.
+Receipts of several flights of one payload share its topic; they take turns, and of those whose
+turn it is as much the one that asked last is the last, and stays retained.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 INTERVAL_S: Final = 1.0
+TURNS: Final = 16
+"""So many flights of a payload are known to have had their turn."""
 
 
 class Due(NamedTuple):
@@ -27,6 +29,8 @@ class ReceiptSchedule:
         self._interval_s = interval_s
         self._wanted: dict[str, dict[str, int]] = {}
         self._free_at_s: dict[str, float] = {}
+        self._turns: dict[str, dict[str, None]] = {}
+        """The flights of each payload that had their turn, the last one last."""
 
     def want(self, payload: str, flight: str, through: int) -> bool:
         """Ask for a receipt; a newer one takes the place of one that has not gone out yet.
@@ -45,12 +49,23 @@ class ReceiptSchedule:
             if self._free_at_s.get(payload, now_s) > now_s:
                 continue
             flights = self._wanted[payload]
-            flight = next(iter(flights))
+            flight = self._next(payload, flights)
             out.append(Due(payload, flight, flights.pop(flight)))
             if not flights:
                 del self._wanted[payload]
             self._free_at_s[payload] = now_s + self._interval_s
         return out
+
+    def _next(self, payload: str, flights: Iterable[str]) -> str:
+        """Return the flight whose turn is longest ago."""
+        turns = self._turns.setdefault(payload, {})
+        had = {flight: turn for turn, flight in enumerate(turns)}
+        flight = min(flights, key=lambda flight: had.get(flight, -1))
+        turns.pop(flight, None)
+        turns[flight] = None
+        if len(turns) > TURNS:
+            del turns[next(iter(turns))]
+        return flight
 
     def all(self) -> list[Due]:
         """Take all that are wanted, without waiting for anybody's turn."""

@@ -43,6 +43,10 @@ class StoreUnavailableError(UnavailableError):
     """The database is away, locked or full; trying again later may help."""
 
 
+class UnstorableError(ValueError):
+    """The database is well, but takes no such value."""
+
+
 class ClashError(StoreUnavailableError):
     """A row that had to be new is there already."""
 
@@ -142,7 +146,7 @@ class Store:
 
         As `writing`, without what SQLAlchemy does for each statement: at a message a batch that
         is five times as much work as the database's. The connection is kept for the next batch
-        until one fails. Raises `ClashError` besides.
+        until one fails. Raises `ClashError` and `UnstorableError` besides.
         """
         driver = self.writer.dialect.loaded_dbapi
         try:
@@ -156,6 +160,8 @@ class Store:
                 self._kept = connection
         except driver.IntegrityError as error:
             raise ClashError(f"the store has such a row: {one_line(error)}") from error
+        except driver.DataError as error:
+            raise UnstorableError(f"the store takes no such value: {one_line(error)}") from error
         except driver.Error as error:
             raise StoreUnavailableError(f"the store can't be written: {one_line(error)}") from error
         except DBAPIError as error:
