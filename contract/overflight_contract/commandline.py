@@ -223,6 +223,8 @@ def _convert(action: argparse.Action, text: str, where: str) -> Any:
 
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)?")
+_LONGEST_S = 106_751 * 86_400.0
+"""What a signed 64-bit number of nanoseconds holds, in whole days."""
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -232,7 +234,10 @@ def duration_s(text: str) -> float:
     parts = list(_DURATION.finditer(stripped))
     if not parts or "".join(part.group(0) for part in parts) != stripped:
         raise argparse.ArgumentTypeError(f"{text!r} is no duration; as in 90s, 2m30s or 1.5h")
-    return sum(float(part.group(1)) * _SECONDS[part.group(2) or "s"] for part in parts)
+    found = sum(float(part.group(1)) * _SECONDS[part.group(2) or "s"] for part in parts)
+    if found > _LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is too long; the longest is 106751d")
+    return found
 
 
 _SIZES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
@@ -275,4 +280,11 @@ def utc_time(text: str) -> dt.datetime:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no time; as in 2023-02-01T12:00:00Z"
         ) from error
-    return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=dt.UTC)
+    try:
+        return moment.astimezone(dt.UTC)
+    except OverflowError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is out of range; in UTC the year is 1 to 9999"
+        ) from error

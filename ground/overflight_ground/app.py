@@ -40,7 +40,7 @@ from overflight_ground.ingest.subscriber import (
 from overflight_ground.peek import VaultPeek
 from overflight_ground.sessions.shelf import Shelf
 from overflight_ground.station import Kept, Station
-from overflight_ground.store import Store
+from overflight_ground.store import Store, StoreUnavailableError
 from overflight_ground.tap import follow_tap
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,7 @@ VERSIONS: Final = {
     "3.1.1": (Version.V311,),
 }
 KEPT_S: Final = 1.0
+CUT_S: Final = 2.0
 BROKER_CHECK_S: Final = 0.5
 SWITCH_S: Final = 0.001
 
@@ -165,10 +166,15 @@ async def _serve(
         kept=Kept(peek),
         started_at_ns=time.time_ns(),
     )
-    station.alerts = AlertService(
-        store, station.hub, options.rules, options.rules_folder, time.time_ns
-    )
     pipeline = Pipeline(intake, station.on_outcome)
+    station.alerts = AlertService(
+        store,
+        station.hub,
+        options.rules,
+        options.rules_folder,
+        time.time_ns,
+        pipeline.counters,
+    )
     rows = intake.load()
     pipeline.load(rows)
     station.load(rows)
@@ -227,6 +233,7 @@ async def _run_tasks(
             tasks.create_task(subscriber.run(), name="subscriber"),
             tasks.create_task(_tick(station), name="stream"),
             tasks.create_task(_alerts(station), name="alerts"),
+            tasks.create_task(_notice_cuts(station), name="cuts"),
         ]
         if options.vault_peek is not None:
             background.append(tasks.create_task(_tell_kept(station), name="peek"))
@@ -296,6 +303,14 @@ async def _tick(station: Station) -> None:
     while True:
         await asyncio.sleep(INTERVAL_S)
         station.tick()
+
+
+async def _notice_cuts(station: Station) -> None:
+    """Retention is another process: its work is noticed in the store."""
+    while True:
+        await asyncio.sleep(CUT_S)
+        with contextlib.suppress(StoreUnavailableError):
+            await station.notice_cut()
 
 
 async def _tell_kept(station: Station) -> None:

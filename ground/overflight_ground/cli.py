@@ -6,6 +6,7 @@ import argparse
 import logging
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from overflight_contract.commandline import Exit, host_port, subcommand
 from overflight_ground import commands as commands_module
@@ -63,7 +64,12 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         action="store_true",
         help="subscribe to positions and navigation only, not to everything under overflight/",
     )
-    add("--tap", metavar="URL", help="control port of a relay, for the provider's view on the page")
+    add(
+        "--tap",
+        metavar="URL",
+        type=http_url,
+        help="control port of a relay, for the provider's view on the page",
+    )
     add(
         "--vault-peek",
         metavar="DIR",
@@ -91,6 +97,18 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     add("--tls-ca", metavar="FILE", help="certificate authority of the broker (PEM)")
     add("--tls-cert", metavar="FILE", help="client certificate for the broker (PEM)")
     add("--tls-key", metavar="FILE", help="key of the client certificate (PEM)")
+
+
+def http_url(text: str) -> str:
+    """Parse ``http://HOST[:PORT]``, or ``https``."""
+    try:
+        parts = urlsplit(text)
+        fits = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        fits = False
+    if not fits:
+        raise argparse.ArgumentTypeError(f"{text!r} is no URL; as in http://127.0.0.1:18830")
+    return text
 
 
 def run_station(args: argparse.Namespace) -> int:

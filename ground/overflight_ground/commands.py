@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import json
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from overflight_contract.commandline import Exit, duration_s, subcommand, utc_time
-from overflight_contract.errors import InputError
+from overflight_contract.errors import InputError, UnavailableError
 from overflight_contract.identity import is_flight, is_payload
 from overflight_contract.times import to_ns
 
@@ -51,12 +52,22 @@ def _store_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _which_options(parser: argparse.ArgumentParser) -> None:
+def _which_options(parser: argparse.ArgumentParser, what: str = "measured") -> None:
     add = parser.add_argument
     add("--payload", type=payload_name, metavar="NAME", help="only this payload")
     add("--flight", type=flight_id, metavar="ID", help="only this flight")
-    add("--since", type=utc_time, metavar="TIME", help="measured at or after this time")
-    add("--until", type=utc_time, metavar="TIME", help="measured before this time")
+    add("--since", type=utc_time, metavar="TIME", help=f"{what} at or after this time")
+    add("--until", type=utc_time, metavar="TIME", help=f"{what} before this time")
+
+
+_FURTHEST_NS = 2**63 - 1
+"""What a database's integer holds, either way; no message was measured beyond."""
+
+
+def _measured_ns(moment: dt.datetime | None) -> int | None:
+    if moment is None:
+        return None
+    return max(-_FURTHEST_NS, min(_FURTHEST_NS, to_ns(moment)))
 
 
 def _which(args: argparse.Namespace, **more: Any) -> Any:
@@ -65,8 +76,8 @@ def _which(args: argparse.Namespace, **more: Any) -> Any:
     return MessageFilter(
         payload=args.payload,
         flight=args.flight,
-        since_ns=None if args.since is None else to_ns(args.since),
-        until_ns=None if args.until is None else to_ns(args.until),
+        since_ns=_measured_ns(args.since),
+        until_ns=_measured_ns(args.until),
         **more,
     )
 
@@ -84,15 +95,23 @@ def _opened(url: str, *, create: bool = False) -> Iterator[Any]:
 
 @contextmanager
 def _output(path: str) -> Iterator[BinaryIO]:
-    if path == "-":
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
+    """Open a file, - for standard output.
+
+    `InputError` where it can't be opened, `UnavailableError` where it takes no more (a full disk).
+    """
     try:
-        with Path(path).open("wb") as out:
-            yield out
+        opened = nullcontext(sys.stdout.buffer) if path == "-" else Path(path).open("wb")  # noqa: SIM115
     except OSError as error:
         raise InputError(f"can't write {path}: {error.strerror}") from error
+    try:
+        with opened as out:
+            yield out
+            out.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        name = "standard output" if path == "-" else path
+        raise UnavailableError(f"can't write {name}: {error.strerror}") from error
 
 
 def _add_ingest(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -151,15 +170,23 @@ def _add_export(commands: Commands[argparse.ArgumentParser]) -> None:
     add = parser.add_argument
     add("--format", choices=NAMES, default="geojson", help="format; messages is the canonical one")
     add("-o", "--out", metavar="FILE", default="-", help="where to; - is standard output")
-    add("--arrival-times", action="store_true", help="with arrival times; no longer reproducible")
+    add(
+        "--arrival-times",
+        action="store_true",
+        help="with arrival times, where the format has them; no longer reproducible",
+    )
+    add("--suspect", action="store_true", help="also positions marked zero, leap or future")
 
 
 def run_export(args: argparse.Namespace) -> int:
     """Write an export."""
-    from overflight_ground.exporting import export
+    from overflight_ground.exporting import check, export
 
-    with _opened(args.store) as store, _output(args.out) as out:
-        export(store, _which(args), args.format, out, arrival_times=args.arrival_times)
+    wanted, times = _which(args), args.arrival_times
+    with _opened(args.store) as store:
+        check(store, wanted, args.format, arrival_times=times)
+        with _output(args.out) as out:
+            export(store, wanted, args.format, out, arrival_times=times, suspect=args.suspect)
     return Exit.OK
 
 
@@ -201,7 +228,7 @@ def _add_alerts(commands: Commands[argparse.ArgumentParser]) -> None:
         ),
     )
     _store_option(parser)
-    _which_options(parser)
+    _which_options(parser, "begun (with --try: measured)")
     add = parser.add_argument
     add("--try", dest="try_rules", metavar="FILE", type=Path, help="what these rules would raise")
     add("--open", action="store_true", help="only alerts that have not ended")
@@ -210,28 +237,32 @@ def _add_alerts(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def run_alerts(args: argparse.Namespace) -> int:
     """List alerts."""
-    from overflight_ground.alerts import storing
+    from overflight_ground.alerts.listing import listed
     from overflight_ground.alerts.rules import read_rules
     from overflight_ground.alerts.trying import try_rules
 
     with _opened(args.store) as store:
         if args.try_rules is not None:
             rules = read_rules(args.try_rules)
-            found = try_rules(store, rules, args.try_rules.parent, _which(args))
-        else:
-            with store.reading() as connection:
-                pages = storing.page(connection, payload=args.payload, flight=args.flight)
-            found = list(pages)[::-1]
-    for alert in found:
-        if args.open and alert.end_at_ns is not None:
-            continue
-        body = storing.alert_json(alert)
-        if args.json:
-            print(json.dumps(body))
-        else:
-            end = body["end_at"] or "open"
-            print(f"{body['begin_at']}  {end:24}  {alert.severity:8}  {alert.title}: {alert.cause}")
+            for alert in try_rules(store, rules, args.try_rules.parent, _which(args)):
+                if alert.end_at_ns is None or not args.open:
+                    _print_alert(alert, as_json=args.json)
+            return Exit.OK
+        with store.reading() as connection:
+            for alert in listed(connection, _which(args), only_open=args.open):
+                _print_alert(alert, as_json=args.json)
     return Exit.OK
+
+
+def _print_alert(alert: Any, *, as_json: bool) -> None:
+    from overflight_ground.alerts.storing import alert_json
+
+    body = alert_json(alert)
+    if as_json:
+        print(json.dumps(body))
+        return
+    end = body["end_at"] or "open"
+    print(f"{body['begin_at']}  {end:24}  {alert.severity:8}  {alert.title}: {alert.cause}")
 
 
 def _add_retention(commands: Commands[argparse.ArgumentParser]) -> None:

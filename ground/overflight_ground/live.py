@@ -6,9 +6,6 @@ flight that began last. Suspect positions don't move it at all.
 
 from __future__ import annotations
 
-import itertools
-import statistics
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -16,18 +13,18 @@ from typing import Any, Final
 from overflight_contract.messages import Navigation, Phase, Position
 from overflight_contract.times import NS_PER_S, iso
 from overflight_contract.topics import Kind
-from overflight_ground.ingest.flights import FlightRow
+from overflight_ground.ingest.flights import FlightKey, FlightRow
 from overflight_ground.ingest.intake import Outcome
 from overflight_ground.ingest.judge import Accepted
-from overflight_ground.ingest.plausible import believable
+from overflight_ground.ingest.plausible import ahead, believable
 from overflight_ground.ingest.run import Run
 from overflight_ground.ingest.stored import Stored, StoredMessages, StoredRun
+from overflight_ground.rhythm import Rhythm
 
 LATE_RHYTHMS: Final = 4.0
 LATE_S: Final = 5.0
 STALE_RHYTHMS: Final = 20.0
 STALE_S: Final = 60.0
-_ARRIVALS: Final = 24
 _POSITION: Final = Kind.POSITION  # looking it up in the enumeration takes longer than comparing
 
 
@@ -67,7 +64,7 @@ class LivePayload:
     row: FlightRow
     fix: LiveFix | None = None
     motion: LiveMotion | None = None
-    arrivals_ns: deque[int] = field(default_factory=lambda: deque(maxlen=_ARRIVALS))
+    rhythm: Rhythm = field(default_factory=Rhythm)
 
     @property
     def received_at_ns(self) -> int:
@@ -77,9 +74,7 @@ class LivePayload:
     @property
     def rhythm_s(self) -> float | None:
         """The usual time between arrivals, `None` while that is not known."""
-        times = list(self.arrivals_ns)
-        steps = [b - a for a, b in itertools.pairwise(times) if b > a]
-        return statistics.median(steps) / NS_PER_S if len(steps) >= 2 else None
+        return self.rhythm.pause_s
 
     def age_s(self, now_ns: int) -> float:
         """Seconds since the last arrival."""
@@ -111,6 +106,13 @@ class Live:
         for row in rows:
             self._row(row)
 
+    def heard(self, payload: str, flight: str, arrivals: Iterable[tuple[int, int | None]]) -> None:
+        """Learn the rhythm from messages of a flight that are stored; see `Rhythm.heard`."""
+        live = self.payloads.get(payload)
+        if live is not None and live.flight == flight:
+            for arrival in arrivals:
+                live.rhythm.heard(*arrival)
+
     def apply(self, outcome: Outcome) -> None:
         """Take in a committed batch."""
         for row in outcome.flights.values():
@@ -119,6 +121,16 @@ class Live:
         if outcome.stored:
             self._stored(outcome.stored)
             self.last_id = outcome.stored[-1].id
+
+    def forget(self, flights: Iterable[FlightKey]) -> None:
+        """Leave out flights that the store no longer has."""
+        for key in flights:
+            self.rows.pop(key, None)
+            live = self.payloads.get(key[0])
+            if live is not None and live.flight == key[1]:
+                del self.payloads[key[0]]
+                for row in self.of_payload(key[0]):
+                    self._row(row)
 
     def totals(self) -> dict[str, int]:
         """Return the counters of the whole store."""
@@ -143,10 +155,10 @@ class Live:
             self.payloads[row.payload] = LivePayload(row.payload, row.flight, row)
         elif live.flight == row.flight:
             live.row = row
-        elif row.messages and (row.flight[:16] > live.flight[:16] or not live.row.messages):
-            arrivals = live.arrivals_ns
+        elif row.messages and (_began(row) > _began(live.row) or not live.row.messages):
+            live.rhythm.next_flight()
             self.payloads[row.payload] = LivePayload(
-                row.payload, row.flight, row, arrivals_ns=arrivals
+                row.payload, row.flight, row, rhythm=live.rhythm
             )
 
     def _stored(self, stored: StoredMessages) -> None:
@@ -159,10 +171,14 @@ class Live:
 
     def _run(self, run: Run) -> None:
         """Take in a run, whose messages are of one flight and believable."""
-        for received_at_ns in dict.fromkeys(run.received_at_ns):
-            self._arrived(run.payload, received_at_ns)
-        if run.flight != self.payloads[run.payload].flight:
+        live = self.payloads[run.payload]
+        if run.flight != live.flight:
             return
+        arrived = list(zip(run.received_at_ns, run.measured_at_ns, strict=True))
+        last = dict(arrived)
+        for received_at_ns, first_at_ns in dict(reversed(arrived)).items():
+            live.rhythm.heard(received_at_ns, first_at_ns)
+            live.rhythm.heard(received_at_ns, last[received_at_ns])
         newest: dict[Kind, int] = {}
         for place, way in enumerate(run.ways):
             known = newest.get(way.kind)
@@ -174,25 +190,20 @@ class Live:
     def _one_by_one(self, stored: Iterable[Stored]) -> None:
         fixes: dict[str, Accepted] = {}
         motions: dict[str, Accepted] = {}
-        arrived: tuple[str, int] | None = None
         for _, item, suspect in stored:
             arrival, payload, kind, _, message, at_ns = item
-            if arrived != (payload, arrival.received_at_ns):
-                arrived = payload, arrival.received_at_ns
-                self._arrived(*arrived)
+            live = self.payloads[payload]
+            if message.flight != live.flight:
+                continue
+            live.rhythm.heard(arrival.received_at_ns, None if ahead(suspect) else at_ns)
             newest = fixes if kind is _POSITION else motions
             known = newest.get(payload)
             if known is not None and at_ns < known.measured_at_ns:
                 continue
-            if message.flight == self.payloads[payload].flight and believable(suspect):
+            if believable(suspect):
                 newest[payload] = item
         for item in (*fixes.values(), *motions.values()):
             self._move(item)
-
-    def _arrived(self, payload: str, received_at_ns: int) -> None:
-        arrivals_ns = self.payloads[payload].arrivals_ns
-        if not arrivals_ns or arrivals_ns[-1] != received_at_ns:
-            arrivals_ns.append(received_at_ns)
 
     def _move(self, item: Accepted) -> None:
         """Show `item` unless what is shown is newer."""
@@ -202,6 +213,11 @@ class Live:
                 live.fix = position_fix(message, at_ns)
         elif live.motion is None or at_ns >= live.motion.measured_at_ns:
             live.motion = navigation_motion(message, at_ns)
+
+
+def _began(row: FlightRow) -> tuple[str, int]:
+    """Return when a flight began; of two that say the same, the one heard of later is later."""
+    return row.flight[:16], row.first_received_at_ns
 
 
 def position_fix(message: Position, at_ns: int) -> LiveFix:

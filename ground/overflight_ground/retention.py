@@ -1,18 +1,20 @@
 """Takes old messages out of the store: by age, by flight. With a dry run.
 
 Counters and the watermark of a flight stay unless the whole flight goes: what was acknowledged
-stays acknowledged.
+stays acknowledged. An alert that is open stays as well: a ground that runs still has it in hand.
 """
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, Table, delete, func, select, text
 
 from overflight_ground.store import Store
-from overflight_ground.store.tables import alerts, flights, messages, quarantine
+from overflight_ground.store.tables import alerts, flights, messages, meta, quarantine
+from overflight_ground.store.writing import LAST_ID
 
 STEP: Final = 20_000
 
@@ -45,6 +47,8 @@ class Old:
             found.append(table.c.payload == self.payload)
         if self.flight is not None:
             found.append(table.c.flight == self.flight)
+        if table is alerts:
+            found.append(alerts.c.end_at_ns.is_not(None))
         return found
 
 
@@ -68,6 +72,8 @@ def would_cut(store: Store, old: Old) -> Cut:
 def cut(store: Store, old: Old) -> Cut:
     """Take out, in steps, so that ingest gets its turn between; then give space back."""
     planned = would_cut(store, old)
+    with store.writing() as connection:
+        _note(connection, "last_id", str(connection.execute(text(LAST_ID)).scalar_one()))
     if store.sqlite:
         with store.writing() as connection:
             connection.exec_driver_sql("PRAGMA secure_delete=ON")  # for the writer's connection
@@ -77,12 +83,18 @@ def cut(store: Store, old: Old) -> Cut:
         connection.execute(delete(alerts).where(*old.of(alerts, "raised_at_ns")))
         connection.execute(delete(flights).where(*old.of(flights, "last_received_at_ns")))
         # whoever writes next reads its watermarks anew
-        connection.execute(text("DELETE FROM meta WHERE key = 'writer'"))
+        connection.execute(delete(meta).where(meta.c.key == "writer"))
+        _note(connection, "cut", uuid.uuid4().hex)
     if store.sqlite:
         with store.reader.connect() as connection:
             connection.exec_driver_sql("COMMIT")
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     return planned
+
+
+def _note(connection: Connection, key: str, value: str) -> None:
+    connection.execute(delete(meta).where(meta.c.key == key))
+    connection.execute(meta.insert().values(key=key, value=value))
 
 
 def _count(connection: Connection, table: Table, old: Old, time: str) -> int:

@@ -2,11 +2,13 @@
 
 Ramer, Douglas and Peucker's method on the sphere: a point may go where it lies within the bound of
 the great-circle arc that takes its place, and of the altitude interpolated by time along it.
+Where a track begins or ceases to have altitudes, both points stay: nothing is interpolated across.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -44,7 +46,9 @@ def _vectors(points: Sequence[TrackPoint]) -> Array:
 def _kept(unit: Array, alt_m: Array, time_s: Array, error_m: float) -> NDArray[np.bool_]:
     keep = np.zeros(len(unit), dtype=bool)
     keep[0] = keep[-1] = True
-    spans = [(0, len(unit) - 1)]
+    changes = np.flatnonzero(np.diff(np.isnan(alt_m)))
+    keep[changes] = keep[changes + 1] = True
+    spans = list(pairwise(np.flatnonzero(keep).tolist()))
     while spans:
         first, last = spans.pop()
         if last - first < 2:
@@ -59,7 +63,10 @@ def _kept(unit: Array, alt_m: Array, time_s: Array, error_m: float) -> NDArray[n
 
 
 def deviation_m(unit: Array, alt_m: Array, time_s: Array, first: int, last: int) -> Array:
-    """Return how far the points between two others are from the arc between these."""
+    """Return how far the points between two others are from the arc between these.
+
+    Heights count where all have one; where none has, only the arc does.
+    """
     a, b, between = unit[first], unit[last], unit[first + 1 : last]
     normal = np.cross(a, b)
     length = float(np.linalg.norm(normal))

@@ -5,6 +5,7 @@ Made by `overflight_ground.app`, which is the only place that reads clocks.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,10 +13,11 @@ from typing import Any, Final
 
 from overflight_contract.topics import Kind
 from overflight_contract.version import __version__
-from overflight_ground.alerts.engine import Alert, AlertEngine
+from overflight_ground.alerts import recalling
+from overflight_ground.alerts.engine import OUTLIVING, Alert, AlertEngine
 from overflight_ground.alerts.service import AlertService
 from overflight_ground.feed import Collector, Hub, batch_json
-from overflight_ground.ingest.flights import FlightRow
+from overflight_ground.ingest.flights import FlightKey, FlightRow
 from overflight_ground.ingest.intake import Outcome
 from overflight_ground.ingest.pipeline import Counters
 from overflight_ground.ingest.plausible import Clock
@@ -62,12 +64,16 @@ class Station:
     alerts: AlertService | None = None
     provider: deque[Any] = field(default_factory=lambda: deque(maxlen=PROVIDER))
     started_at_ns: int = 0
+    _last_cut: str | None = None
 
     def load(self, rows: list[FlightRow]) -> None:
         """Learn from the store what is known already."""
         self.live.load(rows)
         with self.store.reading() as connection:
+            self._last_cut = reading.last_cut(connection)
             self.live.strays = reading.stray_count(connection)
+            for past in recalling.payloads(connection, rows, self.now_ns()):
+                self.live.heard(past.payload, past.flight, past.arrivals)
             for live in self.live.payloads.values():
                 for kind in (Kind.POSITION, Kind.NAVIGATION):
                     newest = reading.newest_of(connection, live.payload, live.flight, kind)
@@ -78,6 +84,22 @@ class Station:
             )
         self.live.last_id = self.collector.last_id = last[0].id if last else 0
         self.collector.told_id = self.collector.last_id
+
+    async def notice_cut(self) -> None:
+        """Leave out what retention has taken from the store; raises `StoreUnavailableError`."""
+        known = set(self.live.rows)
+        found = await asyncio.to_thread(self._cut)
+        if found is not None:
+            self._last_cut, flights, self.live.strays = found
+            self.live.forget(known - flights)
+
+    def _cut(self) -> tuple[str | None, set[FlightKey], int] | None:
+        """Return what there is after a run of retention; `None` where there was none."""
+        with self.store.reading() as connection:
+            last = reading.last_cut(connection)
+            if last == self._last_cut:
+                return None
+            return last, reading.flight_keys(connection), reading.stray_count(connection)
 
     def on_outcome(self, outcome: Outcome) -> None:
         """Take in a committed batch."""
@@ -105,7 +127,12 @@ class Station:
 
     def troubled(self) -> set[str]:
         """Return the payloads with an open alert that is more than information."""
-        return {a.payload for a in self.open_alerts() if a.severity != "info"}
+        return {a.payload for a in self.open_alerts() if a.severity != "info" and not self._old(a)}
+
+    def _old(self, alert: Alert) -> bool:
+        """Tell whether an alert is what has outlived its flight."""
+        live = self.live.payloads.get(alert.payload)
+        return alert.kind in OUTLIVING and live is not None and live.flight != alert.flight
 
     def provider_packets(self, packets: Any) -> None:
         """Take packets of the relay's tap, and pass them on."""

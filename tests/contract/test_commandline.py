@@ -87,7 +87,9 @@ def test_durations(text, seconds):
     assert c.duration_s(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["", "soon", "5 parsecs", "-3", "1h garbage"])
+@pytest.mark.parametrize(
+    "text", ["", "soon", "5 parsecs", "-3", "1h garbage", "106752d", "9" * 400]
+)
 def test_what_is_no_duration(text):
     with pytest.raises(argparse.ArgumentTypeError):
         c.duration_s(text)
@@ -121,3 +123,9 @@ def test_what_is_no_address(text):
 def test_times_without_an_offset_are_utc():
     assert c.utc_time("2023-02-01T12:00:00") == dt.datetime(2023, 2, 1, 12, tzinfo=dt.UTC)
     assert c.utc_time("2023-02-01T12:00:00+02:00") == dt.datetime(2023, 2, 1, 10, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize("text", ["noon", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-01:00"])
+def test_what_is_no_time(text):
+    with pytest.raises(argparse.ArgumentTypeError):
+        c.utc_time(text)

@@ -71,6 +71,10 @@ def test_geojson_is_cut_at_the_antimeridian():
         ([170.0, -170.0, 170.0], [[170.0, 180.0], [-180.0, -170.0, -180.0], [180.0, 170.0]]),
         ([10.0, 100.0, 190.0 - 360], [[10.0, 100.0, 180.0], [-180.0, -170.0]]),
         ([0.0, 90.0], [[0.0, 90.0]]),
+        ([179.98, 179.99, -180.0], [[179.98, 179.99, 180.0]]),
+        ([170.0, -180.0, 170.0], [[170.0, 180.0, 170.0]]),
+        ([170.0, -180.0, -170.0], [[170.0, 180.0], [-180.0, -170.0]]),
+        ([-180.0, 179.0], [[180.0, 179.0]]),
     ],
 )
 def test_geojson_lines_stay_on_their_side(lons, lines):
@@ -79,6 +83,17 @@ def test_geojson_lines_stay_on_their_side(lons, lines):
     many = geometry["type"] == "MultiLineString"
     coordinates = geometry["coordinates"] if many else [geometry["coordinates"]]
     assert [[position[0] for position in line] for line in coordinates] == lines
+
+
+@pytest.mark.parametrize("name", ["gpx", "kml"])
+def test_xml_has_no_number_with_an_exponent(name):
+    small = point(1, 0.00005, -0.00001, alt=0.0, alt_hae_m=0.1, hdop=0.1, speed_mps=0.1)
+    content = written(name, [small]).decode()
+    expected = {
+        "gpx": '<trkpt lat="0.00005" lon="-0.00001"><ele>0.0</ele>',
+        "kml": "<gx:coord>-0.00001 0.00005 0.0</gx:coord>",
+    }
+    assert expected[name] in content
 
 
 def test_gpx_is_read_by_gpxpy():
@@ -167,3 +182,28 @@ def test_sondehub_rows_have_the_fields_of_its_schema():
 def test_sondehub_rows_of_a_simulation_are_for_developers_only():
     assert all(row["dev"] is True for row in json.loads(written("sondehub", TRACK, simulated=True)))
     assert all("dev" not in row for row in json.loads(written("sondehub", TRACK)))
+
+
+@pytest.mark.parametrize(
+    ("name", "mark", "everywhere"),
+    [
+        ("geojson", b'"simulated":true', 2),
+        ("gpx", b"simulated flight", 3),
+        ("kml", b"simulated flight", 2),
+        ("czml", b"simulated flight", 3),
+        ("sondehub", b'"dev":true', 3),
+    ],
+)
+def test_one_simulated_flight_does_not_mark_the_others(name, mark, everywhere):
+    assert written(name, TRACK, simulated=True).count(mark) == everywhere
+    assert written(name, TRACK).count(mark) == 0
+    mixed = written(name, TRACK, simulated={("HAB-02", TRACK[-1].flight)})
+    assert mixed.count(mark) == 1
+    assert mixed.index(mark) > mixed.index(b"HAB-01")
+
+
+def test_parquet_names_the_simulated_flights():
+    parquet = pytest.importorskip("pyarrow.parquet")
+    content = written("parquet", TRACK, simulated={("HAB-02", "f"), ("HAB-01", "f")})
+    metadata = parquet.read_schema(io.BytesIO(content)).metadata
+    assert metadata[b"simulated"] == b"HAB-01/f,HAB-02/f"

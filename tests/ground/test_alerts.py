@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import msgspec
 import pytest
 
 from overflight_contract.errors import InputError
@@ -11,11 +12,14 @@ from overflight_contract.messages import Fix, Phase
 from overflight_contract.times import to_ns
 from overflight_ground.alerts.engine import AlertEngine
 from overflight_ground.alerts.notify import signature
-from overflight_ground.alerts.rules import AreaRule, Rules, read_rules
+from overflight_ground.alerts.rules import AreaRule, BurstRule, LandedRule, Rules, read_rules
 from overflight_ground.alerts.signals import Seen
+from overflight_ground.alerts.watchers import Burst, Landed
 from overflight_ground.ingest.intake import Outcome
 
 S = 1_000_000_000
+SECOND = dt.timedelta(seconds=1)
+START = dt.datetime(2023, 1, 28, 6, tzinfo=dt.UTC)
 NO_AREAS = Rules(area=AreaRule(enabled=False))
 
 
@@ -68,6 +72,89 @@ def test_burst_then_landed(navigation) -> None:
     assert kinds(raised) == [("burst", True), ("landed", True)]
 
 
+def test_a_burst_whose_phase_lags_is_no_unexpected_descent(navigation) -> None:
+    """As EOSS-352 fell: three messages in 30 s before its phase was descent."""
+    engine = AlertEngine(NO_AREAS)
+    moves = [
+        *((0, 6.9, Phase.ASCENT), (10, -21.2, Phase.ASCENT), (30, -21.8, Phase.ASCENT)),
+        *((40, -21.8, Phase.ASCENT), (60, -25.0, Phase.DESCENT), (70, -24.0, Phase.DESCENT)),
+    ]
+    raised = engine.see(
+        seen(navigation(n, climb_mps=climb, phase=phase, measured_at=START + s * SECOND))
+        for n, (s, climb, phase) in enumerate(moves, 1)
+    )
+    assert kinds(raised) == [("burst", True)]
+
+
+# A backlog: the newest is sent first, then what is older, and between it what is measured meanwhile
+
+
+def interleaved(old, new):
+    """The newest first, then the backlog with the live messages between."""
+    return [new[0], *(one for pair in zip(old, new[1:], strict=True) for one in pair)]
+
+
+def test_one_landing_and_one_burst_though_a_backlog_comes_between(navigation) -> None:
+    engine = AlertEngine(NO_AREAS)
+    up = [navigation(n, climb_mps=5.0, phase=Phase.ASCENT) for n in range(1, 9)]
+    down = [navigation(n, climb_mps=-30.0, phase=Phase.DESCENT) for n in range(10, 19)]
+    still = [navigation(n, climb_mps=0.0, phase=Phase.LANDED) for n in range(19, 29)]
+    first = engine.see(map(seen, [up[0], *interleaved(up[1:], down[:8])]))
+    then = engine.see(map(seen, interleaved(down, still)))
+    assert kinds([*first, *then]) == [("burst", True), ("landed", True)]
+    assert engine.see(map(seen, [navigation(40, phase=Phase.FLOAT), still[0]])) == []
+
+
+def test_off_course_throughout_is_one_alert_though_a_backlog_comes_between(navigation) -> None:
+    engine = AlertEngine(NO_AREAS)
+    on = [navigation(n, cross_track_m=1_000) for n in range(1, 11)]
+    off = [navigation(n, cross_track_m=400_000) for n in range(20, 31)]
+    assert kinds(engine.see(map(seen, interleaved(on, off)))) == [("off-course", False)]
+
+
+def test_a_burst_that_only_the_backlog_shows_is_told_once_at_its_time(navigation) -> None:
+    up = [navigation(n, climb_mps=5.0, phase=Phase.ASCENT) for n in range(1, 9)]
+    down = [navigation(n, climb_mps=-30.0, phase=Phase.DESCENT) for n in range(9, 19)]
+    landed = navigation(40, phase=Phase.LANDED)
+    for backlog in ([*up[1:], *down], [*down, *up[:0:-1]]):
+        engine = AlertEngine(NO_AREAS)
+        raised = engine.see(map(seen, [up[0], landed, *backlog]))
+        assert kinds(raised) == [("landed", True), ("burst", True)]
+        assert raised[1].begin_at_ns in {to_ns(message.measured_at) for message in down[:5]}
+
+
+def test_a_fall_out_of_a_float_in_a_backlog_is_no_burst(navigation) -> None:
+    engine = AlertEngine(NO_AREAS)
+    up = [navigation(n, climb_mps=5.0, phase=Phase.ASCENT) for n in range(1, 4)]
+    float_ = [navigation(n, phase=Phase.FLOAT) for n in range(4, 20)]
+    down = [navigation(n, climb_mps=-30.0, phase=Phase.DESCENT) for n in range(20, 24)]
+    landed = navigation(40, phase=Phase.LANDED)
+    raised = engine.see(map(seen, [up[0], landed, *down, *up[1:], *float_]))
+    assert kinds(raised) == [("landed", True)]
+
+
+def test_burst_and_landing_that_were_told_before_a_restart_are_not_told_again(navigation) -> None:
+    key = ("HAB-01", navigation(1).flight)
+    burst, landed = Burst(BurstRule()), Landed(LandedRule())
+    for watcher in (burst, landed):
+        watcher.known(*key)
+    messages = [
+        navigation(1, climb_mps=5.0, phase=Phase.ASCENT),
+        navigation(2, climb_mps=-30.0, phase=Phase.DESCENT),
+        navigation(3, phase=Phase.LANDED),
+    ]
+    assert [s for m in messages for w in (burst, landed) for s in w.see(seen(m))] == []
+
+
+@pytest.mark.parametrize(("mark", "days"), [("future", 900), ("past", -900)])
+def test_a_time_that_is_not_believable_does_not_hold_up_the_rest(navigation, mark, days) -> None:
+    engine = AlertEngine(NO_AREAS)
+    wrong = navigation(9, measured_at=START + dt.timedelta(days=days))
+    engine.see([seen(wrong, suspect=mark)])
+    raised = engine.see(seen(navigation(n, cross_track_m=400_000)) for n in (1, 2))
+    assert kinds(raised) == [("off-course", False)]
+
+
 def test_late_by_its_own_rhythm_and_back(position) -> None:
     engine = AlertEngine(NO_AREAS)
     engine.see(seen(position(n), at_s=1000 + 10 * n) for n in range(1, 11))
@@ -98,10 +185,27 @@ def test_doubtful_positions_need_several_and_ten_clean_ones_to_end(position) -> 
     assert raised == [("doubtful", False), ("doubtful", True)]
 
 
+def test_a_doubtful_position_now_and_then_is_no_alert(position) -> None:
+    """Three among ten are; one in every ten never is."""
+    engine = AlertEngine(NO_AREAS)
+    marks = ["zero", *([None] * 9)] * 6
+    assert engine.see(seen(position(n), suspect=mark) for n, mark in enumerate(marks, 1)) == []
+    marks = ["leap", None, None, None, "zero", None, None, None, None, "leap"]
+    raised = engine.see(seen(position(n), suspect=mark) for n, mark in enumerate(marks, 61))
+    assert kinds(raised) == [("doubtful", False)]
+
+
 def test_a_wrong_clock(navigation) -> None:
     engine = AlertEngine(NO_AREAS)
     raised = engine.see(seen(navigation(n), suspect="future") for n in range(1, 6))
     assert kinds(raised) == [("clock", False)]
+
+
+def test_a_clock_that_was_set_back(navigation) -> None:
+    engine = AlertEngine(NO_AREAS)
+    engine.see(seen(navigation(n)) for n in range(100, 103))
+    raised = engine.see(seen(navigation(n), suspect="past") for n in range(1, 6))
+    assert ("clock", False) in kinds(raised)
 
 
 def test_gap_given_up_and_conflict_come_from_the_batch(intake, arrival, position) -> None:
@@ -192,6 +296,92 @@ def test_no_fix_and_a_leap_move_no_area(position, tmp_path) -> None:
     none = position(1, lat_deg=None, lon_deg=None, fix=Fix.NONE)
     leap = position(2, lat_deg=48.85, lon_deg=2.35)
     assert engine.see([seen(none), seen(leap, suspect="leap")]) == []
+
+
+SQUARE = [[0, 0], [10, 0], [10, 10], [0, 10], [0, 0]]
+
+
+def test_a_crossing_that_only_a_backlog_shows_is_told_once(position, tmp_path) -> None:
+    engine = AlertEngine(Rules(area=fence(tmp_path, SQUARE)))
+    assert engine.see([place(position, 1, 5.0, -5.0), place(position, 60, 5.0, 15.0)]) == []
+    backlog = [place(position, n, 5.0, -5.0 + n / 3) for n in range(2, 59)]
+    live = [place(position, 60 + n, 5.0, 15.0) for n in range(1, 58)]
+    raised = engine.see([one for pair in zip(backlog, live, strict=True) for one in pair])
+    assert kinds(raised) == [("area", True)]
+    assert raised[0].title == "HAB-01 was in zone"
+    assert raised[0].severity == "severe"
+    assert raised[0].begin_at_ns == backlog[13].at_ns
+    assert raised[0].lon_deg == pytest.approx(0.0)
+
+
+def test_each_crossing_in_a_backlog_is_told_also_while_a_later_one_is_open(
+    position, tmp_path
+) -> None:
+    engine = AlertEngine(Rules(area=fence(tmp_path, SQUARE)))
+    live = [(1, -5.0), (400, -5.0), (401, 5.0)]
+    assert kinds(engine.see(place(position, n, 5.0, lon) for n, lon in live)) == [("area", False)]
+    backlog = [*((n, 5.0) for n in range(50, 90)), *((n, -5.0) for n in range(90, 200)),
+               *((n, 5.0) for n in range(200, 240))]  # fmt: skip
+    raised = engine.see(place(position, n, 5.0, lon) for n, lon in backlog)
+    assert kinds(raised) == [("area", True), ("area", True)]
+    assert [a.begin_at_ns for a in raised] == [place(position, n, 5, 5).at_ns for n in (50, 200)]
+    (over,) = engine.see([place(position, 402, 5.0, 15.0)])
+    assert over.end_at_ns == place(position, 402, 5.0, 15.0).at_ns
+    assert engine.see([place(position, 401.5, 5.0, 9.0)]) == []
+
+
+def test_a_crossing_in_the_backlog_of_an_older_flight_is_told(position, tmp_path) -> None:
+    engine = AlertEngine(Rules(area=fence(tmp_path, SQUARE)))
+    later = position(1, flight="20230129T060000Z-0001", lat_deg=5.0, lon_deg=-5.0)
+    assert engine.see([place(position, 1, 5.0, -5.0), seen(later)]) == []
+    raised = engine.see(place(position, n, 5.0, 5.0) for n in (2, 3, 4))
+    assert kinds(raised) == [("area", True)]
+
+
+def test_a_backlog_from_a_stay_that_was_told_is_no_news(position, tmp_path) -> None:
+    engine = AlertEngine(Rules(area=fence(tmp_path, SQUARE)))
+    track = [(1, -5.0), (20, 5.0), (50, 15.0)]
+    assert kinds(engine.see(place(position, n, 5.0, lon) for n, lon in track)) == [("area", True)]
+    backlog = [*((n, 5.0) for n in range(10, 45)), *((n, 10.01) for n in range(45, 50))]
+    assert engine.see(place(position, n, 5.0, lon) for n, lon in backlog) == []
+
+
+# Fences
+
+
+def leave(tmp_path) -> Rules:
+    return Rules(area=msgspec.structs.replace(fence(tmp_path, SQUARE), on="leave"))
+
+
+def test_a_fence_begins_outside_and_ends_inside(position, tmp_path) -> None:
+    engine = AlertEngine(leave(tmp_path))
+    lons = [5.0, 10.01, 11.0, 12.0, 10.01, 9.0]
+    raised = [kinds(engine.see([place(position, n, 5.0, lon)])) for n, lon in enumerate(lons, 1)]
+    assert raised == [[], [], [("area", False)], [], [], [("area", True)]]
+
+
+def test_a_flight_that_starts_outside_a_fence_has_left_it(position, tmp_path) -> None:
+    engine = AlertEngine(leave(tmp_path))
+    (alert,) = engine.see([place(position, 1, 5.0, 12.0)])
+    assert (alert.title, alert.severity) == ("HAB-01 left zone", "severe")
+
+
+def test_a_fence_alert_goes_on_after_a_restart_and_ends_inside(position, tmp_path) -> None:
+    first = AlertEngine(leave(tmp_path))
+    (alert,) = first.see([place(position, 1, 5.0, 12.0)])
+    for lon in (9.0, 10.01, 13.0):
+        alert.end_at_ns = None
+        second = AlertEngine(leave(tmp_path))
+        second.resume([alert])
+        ended = second.see([place(position, 2, 5.0, lon)])
+        assert ended == ([alert] if lon == 9.0 else [])
+
+
+def test_a_fence_left_and_entered_again_in_an_outage_is_told(position, tmp_path) -> None:
+    engine = AlertEngine(leave(tmp_path))
+    assert engine.see([place(position, n, 5.0, 9.0) for n in (1, 30)]) == []
+    raised = engine.see([place(position, n, 5.0, 8.0 + n / 4) for n in range(2, 29)])
+    assert [a.title for a in raised] == ["HAB-01 was outside zone"]
 
 
 # Rules and telling

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import http.server
 import json
 import threading
@@ -10,6 +11,9 @@ import threading
 import pytest
 
 from overflight.cli import main
+from overflight_contract.times import NS_PER_S, to_ns
+from overflight_ground.alerts import storing
+from overflight_ground.alerts.engine import Alert
 from overflight_ground.peek import VaultPeek
 from overflight_ground.tap import follow_tap
 
@@ -70,6 +74,77 @@ def test_rules_tried_on_a_store(filled, tmp_path, capsys) -> None:
     assert (alert["kind"], alert["end_at"]) == ("off-course", None)
     assert main(["ground", "alerts", "--store", filled]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_rules_are_tried_on_what_batches_did_and_on_the_clock(
+    store, intake, arrival, position, tmp_path, capsys
+) -> None:
+    """A gap that closes, given up, a conflict; HAB-02 never comes back."""
+    minutes = (n for n in range(1, 100))
+
+    def come(*bodies, payload: str = "HAB-01") -> None:
+        at_ns = 60 * NS_PER_S * next(minutes)
+        intake.commit([arrival(body, payload=payload, at_ns=at_ns) for body in bodies])
+
+    for n in range(1, 6):
+        come(position(n), payload="HAB-02")
+        come(position(n))
+    come(position(20))
+    come(*[position(n) for n in range(6, 20)])
+    come(position(30, held_from=28))
+    come(position(30, lat_deg=1.0, held_from=28))
+    for n in range(31, 36):
+        come(position(n, held_from=28))
+    rules = tmp_path / "rules.toml"
+    rules.write_text("[area]\nenabled = false\n")
+    words = ["ground", "alerts", "--try", str(rules), "--store", str(store.file), "--json"]
+
+    def raised(*more: str) -> list[tuple[str, str, str, bool]]:
+        assert main([*words, *more]) == 0
+        alerts = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        return [(a["payload"], a["kind"], a["begin_at"][11:16], bool(a["end_at"])) for a in alerts]
+
+    first = [("HAB-02", "late", "06:05", False), ("HAB-01", "gap", "06:20", True)]
+    later = [("HAB-01", "conflict", "06:30", True), ("HAB-01", "given-up", "06:30", True)]
+    assert raised() == [*first, *later]
+    assert raised("--open") == first[:1]
+    assert raised("--payload", "HAB-02", "--flight", FLIGHT) == first[:1]
+    assert raised("--since", "2023-01-28T06:25:00Z") == later
+    assert raised("--until", "2023-01-28T06:25:00Z") == first[1:]  # not late yet
+
+
+def test_what_retention_took_is_no_gap(store, filled, tmp_path, capsys, caplog) -> None:
+    with store.writing() as connection:
+        connection.exec_driver_sql("DELETE FROM messages WHERE seq < 20 AND payload = 'HAB-01'")
+    rules = tmp_path / "rules.toml"
+    rules.write_text("[area]\nenabled = false\n")
+    assert main(["ground", "alerts", "--try", str(rules), "--store", filled]) == 0
+    assert capsys.readouterr().out == ""
+    assert "retention took messages from 1 flights" in caplog.text
+
+
+def test_an_old_open_alert_is_listed_among_any_number(store, capsys) -> None:
+    with store.writing() as connection:
+        for n in range(600):
+            storing.save(connection, stored_alert(n, ended=n > 0))
+    words = ["ground", "alerts", "--store", str(store.file), "--json"]
+
+    def begins(*more: str) -> list[str]:
+        assert main([*words, *more]) == 0
+        return [json.loads(line)["begin_at"] for line in capsys.readouterr().out.splitlines()]
+
+    assert len(begins()) == 600
+    assert begins("--open") == ["2023-01-28T06:00:00.000Z"]
+    times = ("--since", "2023-01-28T06:01:00Z", "--until", "2023-01-28T06:03:00Z")
+    assert begins(*times) == ["2023-01-28T06:01:00.000Z", "2023-01-28T06:02:00.000Z"]
+    assert begins("--payload", "HAB-02") == []
+
+
+def stored_alert(minute: int, *, ended: bool) -> Alert:
+    at_ns = to_ns(dt.datetime(2023, 1, 28, 6, tzinfo=dt.UTC)) + minute * 60 * NS_PER_S
+    return Alert(
+        "area", "France", "HAB-01", FLIGHT, "severe", "t", "c", at_ns, at_ns if ended else None, {}
+    )
 
 
 def test_retention_first_dry_then_for_good(

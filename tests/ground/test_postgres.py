@@ -269,9 +269,17 @@ def test_alerts_and_retention(pg, pg_intake, arrival, position) -> None:
     with pg.reading() as connection:
         (found,) = storing.open_alerts(connection)
     assert (found.acked_by, found.evidence) == ("me", {"a": 1})
+    alert.end_at_ns = 2  # one that is open would stay
+    with pg.writing() as connection:
+        storing.save(connection, alert)
+    assert alert.acked_by == "me"
+    found.end_at_ns = 2
+    with pg.writing() as connection:
+        storing.save(connection, found)
     gone = cut(pg, Old(payload="HAB-01"))
     assert (gone.messages, gone.alerts, gone.flights) == (1, 1, 1)
     assert seqs(pg) == []
+    assert pg_intake.commit([arrival(position(1))]).stored[0].id == 2
 
 
 class Link:

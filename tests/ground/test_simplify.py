@@ -63,6 +63,26 @@ def test_a_climb_is_kept() -> None:
     assert len(simplify(track, 1000)) == 3
 
 
+def test_a_climb_is_kept_where_the_ends_lack_altitude() -> None:
+    heights = [None, 0.0, 5_000.0, 10_000.0, 5_000.0, 0.0, None]
+    track = [point(n, 0, n / 10, height) for n, height in enumerate(heights)]
+    assert [p.seq for p in simplify(track, 100)] == [0, 1, 3, 5, 6]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.one_of(st.none(), st.floats(0, 30_000)), min_size=3, max_size=40))
+def test_heights_stay_within_the_bound_wherever_some_are_missing(heights: list[float]) -> None:
+    track = [point(n, 0.0, n / 100, height) for n, height in enumerate(heights)]
+    for before, after in itertools.pairwise(simplify(track, 500)):
+        for dropped in track[before.seq + 1 : after.seq]:
+            ends = (before.alt_msl_m, dropped.alt_msl_m, after.alt_msl_m)
+            if ends == (None, None, None):
+                continue
+            low, height, high = (alt for alt in ends if alt is not None)
+            share = (dropped.seq - before.seq) / (after.seq - before.seq)
+            assert abs(low + (high - low) * share - height) <= 500
+
+
 def test_boxes() -> None:
     assert inside(10, 179, (170, 0, -170, 20))
     assert inside(10, -179, (170, 0, -170, 20))

@@ -6,15 +6,17 @@ from collections.abc import Iterable
 from typing import BinaryIO, Final, NamedTuple, Protocol
 
 from overflight_contract.formats import czml, geojson, gpx, kml, sondehub, tables
-from overflight_contract.formats.points import Flight, TrackPoint, flights
+from overflight_contract.formats.points import Flight, Simulated, TrackPoint, flights
 
-__all__ = ["FORMATS", "Flight", "Format", "TrackPoint", "flights"]
+__all__ = ["FORMATS", "Flight", "Format", "Simulated", "TrackPoint", "flights"]
 
 
 class Write(Protocol):
     """Writes points, which come flight by flight and in order, to a binary file."""
 
-    def __call__(self, points: Iterable[TrackPoint], out: BinaryIO, *, simulated: bool) -> None: ...
+    def __call__(
+        self, points: Iterable[TrackPoint], out: BinaryIO, *, simulated: Simulated
+    ) -> None: ...
 
 
 class Format(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from overflight_contract.formats.points import Flight, TrackPoint, flights
+from overflight_contract.formats.points import Flight, Simulated, TrackPoint, flights
 from overflight_contract.times import iso
 
 MEDIA_TYPE = "application/json"
@@ -17,18 +17,18 @@ _encode = msgspec.json.Encoder().encode
 _SPOOL_BYTES = 1 << 22
 
 
-def write(points: Iterable[TrackPoint], out: BinaryIO, *, simulated: bool) -> None:
+def write(points: Iterable[TrackPoint], out: BinaryIO, *, simulated: Simulated) -> None:
     """Write a CZML document; heights are above the ellipsoid, as Cesium takes them.
 
     Where a point has only its altitude above mean sea level, that is used.
     """
     with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as body:
         times: list[int] = []
-        for flight in flights(points):
-            packet = _packet(flight, simulated, times)
+        for flight in flights(points, simulated):
+            packet = _packet(flight, times)
             if packet is not None:
                 body.write(b",\n" + _encode(packet))
-        out.write(b"[" + _encode(_document(times, simulated)))
+        out.write(b"[" + _encode(_document(times, simulated is True)))
         body.seek(0)
         shutil.copyfileobj(body, out)
     out.write(b"]\n")
@@ -47,7 +47,7 @@ def _document(times: list[int], simulated: bool) -> dict[str, Any]:
     return document
 
 
-def _packet(flight: Flight, simulated: bool, times: list[int]) -> dict[str, Any] | None:
+def _packet(flight: Flight, times: list[int]) -> dict[str, Any] | None:
     samples: list[float] = []
     start = end = None
     for point in flight.points:
@@ -77,7 +77,7 @@ def _packet(flight: Flight, simulated: bool, times: list[int]) -> dict[str, Any]
         },
         "label": {"text": flight.payload, "font": "12px sans-serif", "pixelOffset": _BESIDE},
     }
-    if simulated:
+    if flight.simulated:
         packet["description"] = "simulated flight"
     return packet
 

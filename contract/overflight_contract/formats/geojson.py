@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 
-from overflight_contract.formats.points import Flight, TrackPoint, flights
+from overflight_contract.formats.points import Flight, Simulated, TrackPoint, flights
 from overflight_contract.times import iso
 
 MEDIA_TYPE = "application/geo+json"
@@ -23,23 +23,24 @@ class Vertex(NamedTuple):
     time: str | None
 
 
-def write(points: Iterable[TrackPoint], out: BinaryIO, *, simulated: bool) -> None:
+def write(points: Iterable[TrackPoint], out: BinaryIO, *, simulated: Simulated) -> None:
     """Write a FeatureCollection; one flight is held in memory at a time.
 
     Altitudes are above the ellipsoid, as RFC 7946 §3.1.1 has it, and left out of a flight that
-    lacks any. ``coordTimes`` runs parallel to the coordinates; null where the line was cut.
+    lacks any: shapely, for one, reads no line of which some positions have two numbers and some
+    three. ``coordTimes`` runs parallel to the coordinates; null where the line was cut.
     """
     out.write(b'{"type":"FeatureCollection","features":[')
     separator = b"\n"
-    for flight in flights(points):
-        feature = _feature(flight, simulated)
+    for flight in flights(points, simulated):
+        feature = _feature(flight)
         if feature is not None:
             out.write(separator + _encode(feature))
             separator = b",\n"
     out.write(b"\n]}\n")
 
 
-def _feature(flight: Flight, simulated: bool) -> dict[str, Any] | None:
+def _feature(flight: Flight) -> dict[str, Any] | None:
     lines = list(cut_at_antimeridian(flight.points))
     vertices = [vertex for line in lines for vertex in line]
     if not vertices:
@@ -47,7 +48,7 @@ def _feature(flight: Flight, simulated: bool) -> dict[str, Any] | None:
     flat = any(vertex.alt_m is None for vertex in vertices)
     lengths = {len(line) for line in lines}
     properties: dict[str, Any] = {"payload": flight.payload, "flight": flight.flight}
-    if simulated:
+    if flight.simulated:
         properties["simulated"] = True
     coordinates = [[_position(vertex, flat) for vertex in line] for line in lines]
     times = [[vertex.time for vertex in line] for line in lines]
@@ -73,7 +74,8 @@ def cut_at_antimeridian(points: Iterable[TrackPoint]) -> Iterator[list[Vertex]]:
     """Yield lines of which none crosses the antimeridian (RFC 7946 §3.1.9).
 
     Where two points lie over 180° apart, the shorter way is taken, and both lines get a vertex
-    on the meridian.
+    on the meridian. A point that is itself on the meridian ends or begins a line on the side of
+    its neighbour, so that no line has fewer than two positions (§3.1.4) but that of a lone point.
     """
     line: list[Vertex] = []
     for point in points:
@@ -81,14 +83,24 @@ def cut_at_antimeridian(points: Iterable[TrackPoint]) -> Iterator[list[Vertex]]:
             continue
         here = Vertex(point.lon_deg, point.lat_deg, point.alt_hae_m, iso(point.measured_at_ns))
         if line and abs(here.lon_deg - line[-1].lon_deg) > 180:
-            before, after = _cut(line[-1], here)
-            if before.lon_deg != line[-1].lon_deg or len(line) == 1:
-                line.append(before)
-            yield line
-            line = [] if after.lon_deg == here.lon_deg else [after]
+            if abs(here.lon_deg) == 180:
+                here = _other_side(here)
+            elif len(line) == 1 and abs(line[0].lon_deg) == 180:
+                line = [_other_side(line[0])]
+            else:
+                before, after = _cut(line[-1], here)
+                if before.lon_deg != line[-1].lon_deg:
+                    line.append(before)
+                yield line
+                line = [after]
         line.append(here)
     if line:
         yield line
+
+
+def _other_side(vertex: Vertex) -> Vertex:
+    """Return the same place on the meridian, as seen from the other side."""
+    return vertex._replace(lon_deg=-vertex.lon_deg)
 
 
 def _cut(start: Vertex, end: Vertex) -> tuple[Vertex, Vertex]:

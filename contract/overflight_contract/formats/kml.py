@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import BinaryIO
 from xml.sax.saxutils import escape
 
-from overflight_contract.formats.points import Flight, TrackPoint, flights
+from overflight_contract.formats.decimals import decimal
+from overflight_contract.formats.points import Flight, Simulated, TrackPoint, flights
 from overflight_contract.times import iso
 
 MEDIA_TYPE = "application/vnd.google-earth.kml+xml"
@@ -29,20 +30,20 @@ _HEAD = """\
 """
 
 
-def write(points: Iterable[TrackPoint], out: BinaryIO, *, simulated: bool) -> None:
+def write(points: Iterable[TrackPoint], out: BinaryIO, *, simulated: Simulated) -> None:
     """Write a KML document; altitudes are above mean sea level (``absolute``).
 
     A point that lacks position or altitude has an empty ``gx:coord``, as the schema has it.
     """
     out.write(_HEAD.encode())
-    for flight in flights(points):
-        _placemark(flight, out, simulated)
+    for flight in flights(points, simulated):
+        _placemark(flight, out)
     out.write(b"</Document>\n</kml>\n")
 
 
-def _placemark(flight: Flight, out: BinaryIO, simulated: bool) -> None:
+def _placemark(flight: Flight, out: BinaryIO) -> None:
     name = escape(f"{flight.payload} {flight.flight}")
-    note = "<description>simulated flight</description>" if simulated else ""
+    note = "<description>simulated flight</description>" if flight.simulated else ""
     out.write(
         f"<Placemark><name>{name}</name>{note}<styleUrl>#track</styleUrl>\n"
         "<gx:Track><altitudeMode>absolute</altitudeMode>\n".encode()
@@ -69,15 +70,20 @@ def _when(point: TrackPoint) -> str:
 def _coord(point: TrackPoint) -> str:
     if point.lat_deg is None or point.lon_deg is None or point.alt_msl_m is None:
         return "<gx:coord></gx:coord>\n"
-    return f"<gx:coord>{point.lon_deg} {point.lat_deg} {point.alt_msl_m}</gx:coord>\n"
+    place = map(decimal, (point.lon_deg, point.lat_deg, point.alt_msl_m))
+    return f"<gx:coord>{' '.join(place)}</gx:coord>\n"
 
 
 def _speed(point: TrackPoint) -> str:
-    return f"<gx:value>{'' if point.speed_mps is None else point.speed_mps}</gx:value>\n"
+    return _value(point.speed_mps)
 
 
 def _climb(point: TrackPoint) -> str:
-    return f"<gx:value>{'' if point.climb_mps is None else point.climb_mps}</gx:value>\n"
+    return _value(point.climb_mps)
+
+
+def _value(value: float | None) -> str:
+    return f"<gx:value>{'' if value is None else decimal(value)}</gx:value>\n"
 
 
 _COLUMNS: tuple[Callable[[TrackPoint], str], ...] = (_when, _coord, _speed, _climb)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import groupby
 from typing import NamedTuple
 
@@ -31,15 +31,25 @@ class TrackPoint(NamedTuple):
     """When it arrived (or crossed); left out of exports that are to be the same each time."""
 
 
+Simulated = bool | Collection[tuple[str, str]]
+"""Whether all flights are simulated, or which are: (payload, flight) of each."""
+
+
 class Flight(NamedTuple):
     """The points of one flight of one payload, to be taken once, in order."""
 
     payload: str
     flight: str
     points: Iterator[TrackPoint]
+    simulated: bool
 
 
-def flights(points: Iterable[TrackPoint]) -> Iterator[Flight]:
+def flights(points: Iterable[TrackPoint], simulated: Simulated) -> Iterator[Flight]:
     """Split points that come flight by flight; take each flight's points before the next."""
     for (payload, flight), found in groupby(points, key=lambda point: (point[0], point[1])):
-        yield Flight(payload, flight, found)
+        yield Flight(payload, flight, found, is_simulated(simulated, payload, flight))
+
+
+def is_simulated(simulated: Simulated, payload: str, flight: str) -> bool:
+    """Tell whether a flight is simulated."""
+    return simulated if isinstance(simulated, bool) else (payload, flight) in simulated

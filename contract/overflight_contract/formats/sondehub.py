@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from overflight_contract.formats.points import TrackPoint
+from overflight_contract.formats.points import Simulated, TrackPoint, is_simulated
 from overflight_contract.times import from_ns
 from overflight_contract.version import __version__
 
@@ -16,7 +16,7 @@ UPLOADER = "overflight"
 _encode = msgspec.json.Encoder().encode
 
 
-def write(points: Iterable[TrackPoint], out: BinaryIO, *, simulated: bool) -> None:
+def write(points: Iterable[TrackPoint], out: BinaryIO, *, simulated: Simulated) -> None:
     """Write a JSON array as the uploading API takes it.
 
     A point without position or altitude can't be a row, and is left out. Rows of a simulated
@@ -25,7 +25,8 @@ def write(points: Iterable[TrackPoint], out: BinaryIO, *, simulated: bool) -> No
     """
     separator = b"[\n"
     for point in points:
-        fields = row(point, simulated=simulated)
+        told = is_simulated(simulated, point.payload, point.flight)
+        fields = row(point, simulated=told)
         if fields is not None:
             out.write(separator + _encode(fields))
             separator = b",\n"

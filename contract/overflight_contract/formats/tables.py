@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from overflight_contract.errors import UnavailableError
-from overflight_contract.formats.points import TrackPoint
+from overflight_contract.formats.points import Simulated, TrackPoint
 from overflight_contract.times import iso
 
 COLUMNS: Final = (
@@ -37,7 +37,7 @@ _ROWS_AT_ONCE = 8192
 _encode = msgspec.json.Encoder().encode
 
 
-def write_csv(points: Iterable[TrackPoint], out: BinaryIO, *, simulated: bool) -> None:
+def write_csv(points: Iterable[TrackPoint], out: BinaryIO, *, simulated: Simulated) -> None:
     """Write CSV (RFC 4180) with a head line; what is missing is empty."""
     for block in _blocks(points):
         text = io.StringIO()
@@ -48,15 +48,17 @@ def write_csv(points: Iterable[TrackPoint], out: BinaryIO, *, simulated: bool) -
         out.write(text.getvalue().encode())
 
 
-def write_jsonl(points: Iterable[TrackPoint], out: BinaryIO, *, simulated: bool) -> None:
+def write_jsonl(points: Iterable[TrackPoint], out: BinaryIO, *, simulated: Simulated) -> None:
     """Write a JSON object a line; what is missing is null."""
     for point in points:
         out.write(_encode(dict(zip(COLUMNS, _row(point), strict=True))) + b"\n")
 
 
-def write_parquet(points: Iterable[TrackPoint], out: BinaryIO, *, simulated: bool) -> None:
+def write_parquet(points: Iterable[TrackPoint], out: BinaryIO, *, simulated: Simulated) -> None:
     """Write Parquet with typed columns (times in milliseconds, UTC).
 
+    ``simulated`` in the file's metadata is ``true``, ``false``, or the simulated flights as
+    ``PAYLOAD/FLIGHT`` with commas between.
     Raises `UnavailableError` where pyarrow is not installed.
     """
     arrow, parquet = pyarrow()
@@ -88,7 +90,7 @@ def _milliseconds(column: Iterable[int | None]) -> list[int | None]:
     return [None if value is None else value // 1_000_000 for value in column]
 
 
-def _arrow_schema(arrow: Any, simulated: bool) -> Any:
+def _arrow_schema(arrow: Any, simulated: Simulated) -> Any:
     text, number, whole = arrow.string(), arrow.float64(), arrow.int64()
     time = arrow.timestamp("ms", tz="UTC")
     words = arrow.dictionary(arrow.int32(), text)
@@ -96,7 +98,13 @@ def _arrow_schema(arrow: Any, simulated: bool) -> Any:
     kinds |= {"payload": words, "flight": words, "phase": words, "fix": words}
     kinds |= {"seq": whole, "sats": arrow.int16(), **dict.fromkeys(_TIMES, time)}
     fields = [arrow.field(name, kind) for name, kind in kinds.items()]
-    return arrow.schema(fields, metadata={"simulated": "true" if simulated else "false"})
+    return arrow.schema(fields, metadata={"simulated": _told(simulated)})
+
+
+def _told(simulated: Simulated) -> str:
+    if isinstance(simulated, bool):
+        return "true" if simulated else "false"
+    return ",".join(sorted("/".join(flight) for flight in simulated)) or "false"
 
 
 class _Block:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any, Final
 
-from overflight_contract.messages import Phase
-from overflight_contract.times import NS_PER_S
 from overflight_ground.alerts.area_watch import AreaWatch, watched_areas
-from overflight_ground.alerts.rules import Rules
-from overflight_ground.alerts.signals import Seen, Signal, State, Watcher
+from overflight_ground.alerts.heard import Late, Past
+from overflight_ground.alerts.rules import Rule, Rules
+from overflight_ground.alerts.signals import (
+    Remembering,
+    Resuming,
+    Seen,
+    Signal,
+    State,
+    Watcher,
+)
 from overflight_ground.alerts.watchers import Burst, Descending, Landed, Marked, OffCourse
+from overflight_ground.areas import AreaMap
 from overflight_ground.ingest.flights import FlightKey
 from overflight_ground.ingest.intake import Outcome
 
 Subject = tuple[str, str, str, str]
 """(kind, payload, flight, subject)."""
 
-_ARRIVALS: Final = 24
+OUTLIVING: Final = frozenset({"gap"})
+"""Kinds that stay open when a payload's next flight begins: a backlog may still come."""
 
 
 @dataclass(slots=True)
@@ -51,128 +57,123 @@ class Alert:
         return self.kind, self.payload, self.flight, self.subject
 
 
-@dataclass(slots=True)
-class _Heard:
-    """When a payload was heard."""
-
-    flight: str
-    last_received_ns: int
-    last_measured_ns: int
-    phase: Phase | None = None
-    arrivals: deque[int] = field(default_factory=lambda: deque(maxlen=_ARRIVALS))
-
-    @property
-    def rhythm_ns(self) -> float:
-        steps = [b - a for a, b in zip(self.arrivals, list(self.arrivals)[1:], strict=False)]
-        steps = [step for step in steps if step > 0]
-        return median(steps) if steps else 0.0
-
-
 class AlertEngine:
     """All watchers, and the alerts that are open."""
 
     def __init__(self, rules: Rules, base: Path = Path()) -> None:
         self.rules = rules
         self.open: dict[Subject, Alert] = {}
-        self.areas = None
-        self._heard: dict[str, _Heard] = {}
-        self._watchers: list[Watcher] = []
+        self.areas: AreaMap | None = None
+        self._told: set[Subject] = set()
+        """What was on of flights that are over."""
+        self._late = Late(rules.late)
+        self._watchers: list[Watcher] = [self._late]
         if rules.area.enabled:
             self.areas = watched_areas(rules.area, base)
-            self._area_watch = AreaWatch(rules.area, self.areas)
-            self._watchers.append(self._area_watch)
+            self._watchers.append(AreaWatch(rules.area, self.areas))
         self._watchers += _watchers(rules)
 
-    def resume(self, alerts: Iterable[Alert]) -> None:
-        """Take up the alerts that were open when the ground stopped."""
+    def recall(
+        self, past: Iterable[Past], raised: Iterable[tuple[str, FlightKey]], now_ns: int
+    ) -> None:
+        """Learn what is stored of each payload, and which kinds of alerts each flight has raised.
+
+        Silence counts from `now_ns`. Comes before `resume`.
+        """
+        for one in past:
+            self._late.recall(one, now_ns)
+        once = {w.kind: w for w in self._watchers if isinstance(w, Remembering)}
+        for kind, key in raised:
+            if kind in once:
+                once[kind].known(*key)
+
+    def resume(
+        self, alerts: Iterable[Alert], flights: Container[FlightKey] | None = None
+    ) -> list[Alert]:
+        """Take up the alerts that were open when the ground stopped.
+
+        Ends and returns those that nothing can end any more: of a rule that is off, of an area
+        that is gone, of a flight that is over or is not among the `flights` of the store.
+        """
+        ended: list[Alert] = []
         for alert in alerts:
+            stored = flights is None or (alert.payload, alert.flight) in flights
+            if not stored or not self._is_watched(alert):
+                newest_ns = self._late.measured_ns(alert.payload) or 0
+                alert.end_at_ns = max(newest_ns, alert.begin_at_ns)
+                ended.append(alert)
+                continue
             self.open[alert.key] = alert
-            if alert.kind == "area" and self.areas is not None:
-                self._area_watch.resume(alert.payload, alert.flight, alert.subject)
+            for watcher in self._watchers:
+                if watcher.kind == alert.kind and isinstance(watcher, Resuming):
+                    watcher.resume(alert.payload, alert.flight, alert.subject)
+        return ended
 
     def see(self, messages: Iterable[Seen]) -> list[Alert]:
         """Look at messages in the order of arrival; return what began, changed or ended."""
         changed: dict[int, Alert] = {}
         for seen in messages:
-            for one in (*self._arrived(seen), *(s for w in self._watchers for s in w.see(seen))):
-                self._take(one, changed)
+            before = self._late.begins(seen)
+            if before is not None:
+                self._end_flight(seen.payload, before, seen.at_ns, changed)
+            for watcher in self._watchers:
+                for one in watcher.see(seen):
+                    self._take(one, changed)
         return list(changed.values())
 
     def about(self, outcome: Outcome, now_ns: int) -> list[Alert]:
         """Look at what a batch did apart from its messages: gaps, given up, conflicts."""
         changed: dict[int, Alert] = {}
+        for row in outcome.flights.values():
+            self._late.committed(row, now_ns)
         for one in _of_outcome(outcome, self.rules, now_ns):
             self._take(one, changed)
         return list(changed.values())
 
     def tick(self, now_ns: int) -> list[Alert]:
-        """Look at the clock and tell who is late."""
+        """Tell who is late; all that had arrived until `now_ns` must have been looked at."""
         changed: dict[int, Alert] = {}
-        rule = self.rules.late
-        for payload, heard in self._heard.items():
-            down = heard.phase is Phase.LANDED and not rule.after_landing
-            if not rule.enabled or down:
-                continue
-            limit_ns = self._late_after_ns(heard)
-            if len(heard.arrivals) > 2 and now_ns - heard.last_received_ns > limit_ns:
-                self._take(self._late(payload, heard, now_ns, State.ON), changed)
+        for one in self._late.tick(now_ns):
+            self._take(one, changed)
         return list(changed.values())
 
-    def _late_after_ns(self, heard: _Heard) -> float:
-        rule = self.rules.late
-        return max(rule.at_least_s * NS_PER_S, rule.rhythms * heard.rhythm_ns)
+    def _is_watched(self, alert: Alert) -> bool:
+        """Tell whether an alert can end by itself."""
+        rule = getattr(self.rules, alert.kind.replace("-", "_"), None)
+        if not isinstance(rule, Rule) or not rule.enabled:
+            return False
+        if alert.kind == "area" and (self.areas is None or alert.subject not in self.areas.by_name):
+            return False
+        return not self._is_over(alert.kind, alert.payload, alert.flight)
 
-    def _arrived(self, seen: Seen) -> Iterator[Signal]:
-        """Keep the rhythm; a payload that was silent for too long was late."""
-        heard = self._heard.get(seen.payload)
-        if heard is None or heard.flight < seen.flight:
-            known = heard.arrivals if heard is not None else deque[int](maxlen=_ARRIVALS)
-            heard = _Heard(seen.flight, seen.received_at_ns, seen.at_ns, arrivals=known)
-            self._heard[seen.payload] = heard
-        limit_ns = self._late_after_ns(heard)
-        silent_ns = seen.received_at_ns - heard.last_received_ns
-        if self.rules.late.enabled and len(heard.arrivals) > 2 and silent_ns > limit_ns:
-            yield self._late(seen.payload, heard, seen.received_at_ns, State.ON)
-        if ("late", seen.payload, heard.flight, "") in self.open or silent_ns > limit_ns:
-            yield self._late(seen.payload, heard, seen.received_at_ns, State.OFF, seen.at_ns)
-        if not heard.arrivals or seen.received_at_ns > heard.arrivals[-1]:
-            heard.arrivals.append(seen.received_at_ns)
-        heard.last_received_ns = max(heard.last_received_ns, seen.received_at_ns)
-        heard.last_measured_ns = max(heard.last_measured_ns, seen.at_ns)
-        if seen.motion is not None:
-            heard.phase = seen.motion.phase
+    def _end_flight(self, payload: str, flight: str, at_ns: int, changed: dict[int, Alert]) -> None:
+        """End what is open of a flight that is over."""
+        for alert in list(self.open.values()):
+            of_it = (alert.payload, alert.flight) == (payload, flight)
+            if of_it and alert.kind not in OUTLIVING:
+                self._end(alert, at_ns, changed)
+                self._told.add(alert.key)
 
-    def _late(
-        self, payload: str, heard: _Heard, now_ns: int, state: State, at_ns: int | None = None
-    ) -> Signal:
-        silent_s = (now_ns - heard.last_received_ns) / NS_PER_S
-        rhythm_s = heard.rhythm_ns / NS_PER_S
-        return Signal(
-            "late",
-            "",
-            payload,
-            heard.flight,
-            state,
-            heard.last_measured_ns if at_ns is None else at_ns,
-            self.rules.late.severity or "warning",
-            f"{payload} late",
-            f"no message for {silent_s:.0f} s, expected every {rhythm_s:.3g} s",
-            {"silent_s": round(silent_s, 1), "rhythm_s": round(rhythm_s, 3)},
-        )
+    def _end(self, alert: Alert, at_ns: int, changed: dict[int, Alert]) -> None:
+        alert.end_at_ns = max(at_ns, alert.begin_at_ns)
+        del self.open[alert.key]
+        changed[id(alert)] = alert
 
     def _take(self, signal: Signal, changed: dict[int, Alert]) -> None:
         """Begin, end or leave an alert."""
         key = (signal.kind, signal.payload, signal.flight, signal.subject)
         alert = self.open.get(key)
         if signal.state is State.OFF:
+            self._told.discard(key)
             if alert is not None:
-                alert.end_at_ns = max(signal.at_ns, alert.begin_at_ns)
-                del self.open[key]
-                changed[id(alert)] = alert
+                self._end(alert, signal.at_ns, changed)
             return
-        if alert is not None:
+        over = signal.state is State.ON and self._is_over(signal.kind, *key[1:3])
+        if alert is not None or (over and key in self._told):
             return
-        once = signal.state is State.ONCE
+        if over:
+            self._told.add(key)
+        once = over or signal.state is State.ONCE
         alert = Alert(
             signal.kind, signal.subject, signal.payload, signal.flight, signal.severity,
             signal.title, signal.cause, signal.at_ns, signal.at_ns if once else None,
@@ -181,6 +182,10 @@ class AlertEngine:
         if not once:
             self.open[key] = alert
         changed[id(alert)] = alert
+
+    def _is_over(self, kind: str, payload: str, flight: str) -> bool:
+        """Tell whether such an alert ends at once, as that of a flight that is over."""
+        return kind not in OUTLIVING and self._late.older(payload, flight)
 
 
 def _watchers(rules: Rules) -> list[Watcher]:
@@ -208,7 +213,7 @@ def _of_outcome(outcome: Outcome, rules: Rules, now_ns: int) -> Iterator[Signal]
                 yield _gap(key, awaited, at_ns, rules)
         lost = outcome.given_up.get(key, 0)
         if rules.given_up.enabled and lost:
-            joined = row.given_up == row.through == lost
+            joined = row.given_up == lost == row.held_from - 1
             severity = rules.given_up.severity or ("info" if joined else "warning")
             how = "before the ground joined" if joined else "its outbox was full"
             yield Signal(

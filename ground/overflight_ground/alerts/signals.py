@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from overflight_contract.messages import Navigation, Position, Telemetry
+from overflight_ground.ingest.plausible import ahead
 
 
 class State(enum.Enum):
@@ -41,6 +42,11 @@ class Seen(NamedTuple):
         """The message, where it is a navigation message."""
         return self.message if isinstance(self.message, Navigation) else None
 
+    @property
+    def ahead(self) -> bool:
+        """Whether it says a time that is yet to come."""
+        return ahead(self.suspect)
+
 
 class Signal(NamedTuple):
     """What a watcher has to say; the engine makes alerts of it."""
@@ -66,3 +72,19 @@ class Watcher(Protocol):
 
     def see(self, seen: Seen) -> Iterator[Signal]:
         """Look at one message."""
+
+
+@runtime_checkable
+class Resuming(Protocol):
+    """A watcher that goes on from alerts that were open when the ground stopped."""
+
+    def resume(self, payload: str, flight: str, subject: str) -> None:
+        """Go on from an open alert of its kind."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A watcher that raises an alert once a flight."""
+
+    def known(self, payload: str, flight: str) -> None:
+        """Learn that such an alert was raised for this flight before the ground started."""

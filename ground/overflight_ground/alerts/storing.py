@@ -14,7 +14,10 @@ from overflight_ground.store.tables import alerts
 
 
 def save(connection: Connection, alert: Alert) -> None:
-    """Insert a new alert (and give it its id) or update one that is stored."""
+    """Insert a new alert (and give it its id) or update one that is stored.
+
+    Learns who acknowledged it meanwhile. Where the transaction fails, the id is none.
+    """
     values = {
         "kind": alert.kind,
         "subject": alert.subject,
@@ -31,8 +34,14 @@ def save(connection: Connection, alert: Alert) -> None:
         "evidence": msgspec.json.encode(alert.evidence).decode(),
     }
     if alert.id:
-        connection.execute(update(alerts).where(alerts.c.id == alert.id).values(**values))
-        return
+        where = alerts.c.id == alert.id
+        connection.execute(update(alerts).where(where).values(**values))
+        acked = connection.execute(select(alerts.c.acked_at_ns, alerts.c.acked_by).where(where))
+        row = acked.first()
+        if row is not None:
+            alert.acked_at_ns, alert.acked_by = row
+            return
+    values |= {"acked_at_ns": alert.acked_at_ns, "acked_by": alert.acked_by}
     result = connection.execute(alerts.insert().values(**values))
     assert result.inserted_primary_key is not None
     alert.id = int(result.inserted_primary_key[0])

@@ -1,15 +1,18 @@
 """Watchers of single messages: course, descent, burst, landing, doubts, the clock. Pure.
 
-Each needs more to begin than to end, or several in a row, so that none flaps.
+Each needs more to begin than to end, or several messages, so that none flaps. What is older than
+what was seen already (a backlog, sent after the newest) changes nothing; only a burst is told late.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from overflight_contract.messages import Phase
+from overflight_contract.times import NS_PER_S
 from overflight_ground.alerts.rules import (
     BurstRule,
     ClockRule,
@@ -21,6 +24,40 @@ from overflight_ground.alerts.rules import (
 from overflight_ground.alerts.signals import Seen, Signal, State
 
 Key = tuple[str, str]
+"""(payload, flight)."""
+
+LAG_NS: Final = 60 * NS_PER_S
+"""By so much the phase may lag behind a fall (recorded bursts: 30 s; out of a float: 40 s)."""
+
+TURN_NS: Final = 600 * NS_PER_S
+"""A fall within this time after an ascent came from it; later, a float may lie between."""
+
+
+class Newest:
+    """The newest time of each flight.
+
+    Times that are marked future are ordered among themselves: they would make all others old, and
+    yet may be all that a payload with a wrong clock sends.
+    """
+
+    def __init__(self) -> None:
+        self._at_ns: dict[tuple[str, str, bool], int] = {}
+
+    def before(self, seen: Seen) -> int | None:
+        """Return the newest time so far; `None` where there is none."""
+        return self._at_ns.get(_order(seen))
+
+    def takes(self, seen: Seen) -> bool:
+        """Tell whether nothing newer than `seen` was seen before it, and note its time."""
+        order = _order(seen)
+        if seen.at_ns < self._at_ns.get(order, seen.at_ns):
+            return False
+        self._at_ns[order] = seen.at_ns
+        return True
+
+
+def _order(seen: Seen) -> tuple[str, str, bool]:
+    return seen.payload, seen.flight, seen.ahead
 
 
 def signal(
@@ -49,12 +86,13 @@ class OffCourse:
 
     def __init__(self, rule: CourseRule) -> None:
         self._rule = rule
+        self._newest = Newest()
         self._beyond: dict[Key, int] = defaultdict(int)
 
     def see(self, seen: Seen) -> Iterator[Signal]:
         """Look at one message."""
         motion = seen.motion
-        if motion is None or motion.cross_track_m is None:
+        if motion is None or motion.cross_track_m is None or not self._newest.takes(seen):
             return
         rule, key, off_m = self._rule, (seen.payload, seen.flight), abs(motion.cross_track_m)
         side = "right" if motion.cross_track_m > 0 else "left"
@@ -74,18 +112,20 @@ class OffCourse:
 
 
 class Descending:
-    """Falling while the phase says ascent or float."""
+    """Falling while the phase says ascent or float, and for longer than the phase may lag."""
 
     kind = "descending"
 
     def __init__(self, rule: DescendingRule) -> None:
         self._rule = rule
-        self._falling: dict[Key, int] = defaultdict(int)
+        self._newest = Newest()
+        self._falling: dict[Key, tuple[int, int]] = {}
+        """How many messages, and since when."""
 
     def see(self, seen: Seen) -> Iterator[Signal]:
         """Look at one message."""
         motion = seen.motion
-        if motion is None or motion.climb_mps is None:
+        if motion is None or motion.climb_mps is None or not self._newest.takes(seen):
             return
         rule, key, climb = self._rule, (seen.payload, seen.flight), motion.climb_mps
         aloft = motion.phase in (Phase.ASCENT, Phase.FLOAT)
@@ -96,70 +136,108 @@ class Descending:
         )
         severity = rule.severity or "warning"
         if aloft and climb <= rule.climb_mps:
-            self._falling[key] += 1
-            if self._falling[key] >= rule.confirm:
+            count, since_ns = self._falling.get(key, (0, seen.at_ns))
+            self._falling[key] = count + 1, since_ns
+            if count + 1 >= rule.confirm and seen.at_ns - since_ns >= LAG_NS:
                 yield signal(seen, self.kind, State.ON, severity, words, evidence)
         elif not aloft or climb >= rule.steady_mps:
-            self._falling[key] = 0
+            self._falling.pop(key, None)
             yield signal(seen, self.kind, State.OFF, severity, words, evidence)
 
 
+@dataclass(slots=True)
+class _Turn:
+    """What is known of a flight's turn from ascent to fall, from messages in any order."""
+
+    ascent_ns: int | None = None
+    """The last ascent."""
+    float_ns: int | None = None
+    """The last float before the fall."""
+    fall: Seen | None = None
+    """The first fast descent after the ascent."""
+
+    def note(self, seen: Seen, phase: Phase, *, fast: bool) -> None:
+        """Take in a message."""
+        at_ns, fall_ns = seen.at_ns, None if self.fall is None else self.fall.at_ns
+        earlier = fall_ns is None or at_ns < fall_ns
+        if phase is Phase.ASCENT:
+            self.ascent_ns = max(at_ns, self.ascent_ns or at_ns)
+            self.fall = self.fall if earlier else None
+        elif phase is Phase.FLOAT and earlier:
+            self.float_ns = max(at_ns, self.float_ns or at_ns)
+        elif phase is Phase.DESCENT and fast and earlier and at_ns > (self.ascent_ns or 0):
+            self.fall = seen
+
+    @property
+    def burst(self) -> Seen | None:
+        """The fall, where it came straight from the ascent."""
+        if self.fall is None or self.ascent_ns is None:
+            return None
+        straight = self.float_ns is None or not self.ascent_ns < self.float_ns < self.fall.at_ns
+        return self.fall if straight and self.fall.at_ns - self.ascent_ns <= TURN_NS else None
+
+
 class Burst:
-    """From ascent into a fall without a float between."""
+    """From ascent into a fall without a float between; once a flight, also from a backlog."""
 
     kind = "burst"
 
     def __init__(self, rule: BurstRule) -> None:
         self._rule = rule
-        self._phase: dict[Key, Phase] = {}
-        self._armed: set[Key] = set()
+        self._turns: dict[Key, _Turn] = defaultdict(_Turn)
+        self._told: set[Key] = set()
+
+    def known(self, payload: str, flight: str) -> None:
+        """Note that the burst of this flight was told before."""
+        self._told.add((payload, flight))
 
     def see(self, seen: Seen) -> Iterator[Signal]:
         """Look at one message."""
-        motion = seen.motion
-        if motion is None:
+        motion, key = seen.motion, (seen.payload, seen.flight)
+        if motion is None or key in self._told:
             return
-        key, before = (seen.payload, seen.flight), self._phase.get((seen.payload, seen.flight))
-        self._phase[key] = motion.phase
-        if before is Phase.ASCENT and motion.phase is Phase.DESCENT:
-            self._armed.add(key)
-        elif motion.phase is not Phase.DESCENT:
-            self._armed.discard(key)
+        turn = self._turns[key]
         fast = motion.climb_mps is not None and motion.climb_mps <= self._rule.climb_mps
-        if key in self._armed and fast:
-            self._armed.discard(key)
-            evidence = {"climb_mps": motion.climb_mps}
-            words = ("burst", f"from ascent to {motion.climb_mps:+.1f} m/s")
-            severity = self._rule.severity or "info"
-            yield signal(seen, self.kind, State.ONCE, severity, words, evidence)
+        turn.note(seen, motion.phase, fast=fast)
+        fall = turn.burst
+        if fall is None or fall.motion is None:
+            return
+        del self._turns[key]
+        self._told.add(key)
+        climb = fall.motion.climb_mps
+        words = ("burst", f"from ascent to {climb:+.1f} m/s")
+        severity = self._rule.severity or "info"
+        yield signal(fall, self.kind, State.ONCE, severity, words, {"climb_mps": climb})
 
 
 class Landed:
-    """The phase turns to landed."""
+    """The phase turns to landed; once a flight."""
 
     kind = "landed"
 
     def __init__(self, rule: LandedRule) -> None:
         self._rule = rule
-        self._down: set[Key] = set()
+        self._newest = Newest()
+        self._told: set[Key] = set()
+
+    def known(self, payload: str, flight: str) -> None:
+        """Note that the landing of this flight was told before."""
+        self._told.add((payload, flight))
 
     def see(self, seen: Seen) -> Iterator[Signal]:
         """Look at one message."""
-        motion = seen.motion
-        if motion is None:
+        motion, key = seen.motion, (seen.payload, seen.flight)
+        if motion is None or not self._newest.takes(seen) or key in self._told:
             return
-        key = (seen.payload, seen.flight)
-        if motion.phase is not Phase.LANDED:
-            self._down.discard(key)
-        elif key not in self._down:
-            self._down.add(key)
+        if motion.phase is Phase.LANDED:
+            self._told.add(key)
             words = ("landed", "its phase is landed")
             severity = self._rule.severity or "info"
             yield signal(seen, self.kind, State.ONCE, severity, words, {"seq": motion.seq})
 
 
 class Marked:
-    """Several marked messages in a row; ends after as many clean ones as the rule asks."""
+    """Several marked messages among the last few; ends after as many clean ones in a row."""
 
     def __init__(
         self, kind: str, wanted: frozenset[str], title: str, rule: DoubtfulRule | ClockRule
@@ -168,25 +246,28 @@ class Marked:
         self._wanted = wanted
         self._title = title
         self._rule = rule
-        self._marked: dict[Key, int] = defaultdict(int)
+        self._newest = Newest()
+        # a clock that was set back sends what is older than all before it
+        self._newest_marked = Newest() if kind == "clock" else self._newest
+        among = max(rule.confirm, rule.clear)
+        self._lately: dict[Key, deque[bool]] = defaultdict(lambda: deque(maxlen=among))
         self._clean: dict[Key, int] = defaultdict(int)
 
     def see(self, seen: Seen) -> Iterator[Signal]:
         """Look at one message."""
         key = (seen.payload, seen.flight)
         found = sorted(self._wanted & set((seen.suspect or "").split(",")))
+        if self.kind == "doubtful" and not found and seen.place is None:
+            return
+        if not (self._newest_marked if found else self._newest).takes(seen):
+            return
         severity = self._rule.severity or "warning"
         evidence = {"marks": found, "seq": seen.message.seq}
         words = (self._title, f"marked as {', '.join(found) or 'well again'}")
-        if found:
-            self._marked[key] += 1
-            self._clean[key] = 0
-            if self._marked[key] >= self._rule.confirm:
-                yield signal(seen, self.kind, State.ON, severity, words, evidence)
-            return
-        if self.kind == "doubtful" and seen.place is None:
-            return
-        self._clean[key] += 1
-        if self._clean[key] >= self._rule.clear:
-            self._marked[key] = 0
+        lately = self._lately[key]
+        lately.append(bool(found))
+        self._clean[key] = 0 if found else self._clean[key] + 1
+        if found and sum(lately) >= self._rule.confirm:
+            yield signal(seen, self.kind, State.ON, severity, words, evidence)
+        elif self._clean[key] >= self._rule.clear:
             yield signal(seen, self.kind, State.OFF, severity, words, evidence)

@@ -2,7 +2,9 @@
 
 An edge is a straight line in longitude and latitude, as RFC 7946 §3.1.1 has it. A ring may cross
 the antimeridian, cut there or not, and may go around a pole: longitudes are unwrapped along it,
-and a ring that ends a whole turn from where it began is closed over its pole.
+and a ring that ends a whole turn from where it began is closed over its pole. So an edge over more
+than 180 degrees of longitude goes the other, shorter way round; only a ring that would enclose
+nothing (a band around the Earth, -180 to 180) is taken as it is given.
 """
 
 from __future__ import annotations
@@ -10,16 +12,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
-from shapely import STRtree, make_valid, prepare
-from shapely.geometry import Point, Polygon
+from shapely import STRtree, make_valid, prepare, transform
+from shapely.geometry import GeometryCollection, Point, Polygon
 from shapely.ops import nearest_points
 
 from overflight_ground.ingest.plausible import Place, distance_m
 
 Ring = Sequence[Sequence[float]]
+Line = list[tuple[float, float]]
 TURNS: Final = (0.0, 360.0, -360.0)
+
+LEAST_EAST: Final = 1e-3
+"""How long a degree of longitude is at least, in degrees of latitude: it is nothing at a pole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,7 @@ class Area:
     floor_m: float | None = None
     ceiling_m: float | None = None
     geometry: Any = None
-    """The GeoJSON geometry as it was given."""
+    """The GeoJSON geometry: longitudes as they were given."""
 
     def at_height(self, alt_m: float | None, slack_m: float = 0.0) -> bool:
         """Tell whether an altitude is within the bounds; an unknown one is, for safety."""
@@ -47,17 +54,20 @@ class Area:
         return any(polygon.covers(point) for polygon in self.polygons for point in points)
 
     def distance_m(self, lat_deg: float, lon_deg: float) -> float:
-        """Return the distance to the area, 0 inside; within a few per cent near by."""
-        best = math.inf
+        """Return the distance to the area, 0 inside; within a few per cent near by.
+
+        The nearest point is looked for in a plane where a degree of longitude is as long as it is
+        at this latitude.
+        """
+        if self.contains(lat_deg, lon_deg):
+            return 0.0
+        east = max(math.cos(math.radians(lat_deg)), LEAST_EAST)
+        plane = transform(GeometryCollection(self.polygons), lambda lonlat: lonlat * (east, 1.0))
         here = Place(0, lat_deg, lon_deg)
-        for polygon in self.polygons:
-            for turn in TURNS:
-                point = Point(lon_deg + turn, lat_deg)
-                if polygon.covers(point):
-                    return 0.0
-                nearest, _ = nearest_points(polygon, point)
-                there = Place(0, nearest.y, nearest.x)
-                best = min(best, distance_m(here, there))
+        best = math.inf
+        for turn in TURNS:
+            nearest, _ = nearest_points(plane, Point((lon_deg + turn) * east, lat_deg))
+            best = min(best, distance_m(here, Place(0, nearest.y, nearest.x / east)))
         return best
 
 
@@ -87,8 +97,13 @@ class AreaMap:
 
 def polygons_of(rings: Sequence[Ring]) -> tuple[Polygon, ...]:
     """Make the polygons of one GeoJSON Polygon: an outer ring and holes."""
-    outer = _unwrapped(rings[0])
-    holes = [_near(_unwrapped(ring), outer) for ring in rings[1:]]
+    outer = _near(_unwrapped(rings[0]), 0.0)
+    holes = [_near(_unwrapped(ring), _middle(outer)) for ring in rings[1:]]
+    as_given = [[(lon, lat) for lon, lat, *_ in ring] for ring in rings]
+    return _valid(outer, holes) or _valid(as_given[0], as_given[1:])
+
+
+def _valid(outer: Line, holes: list[Line]) -> tuple[Polygon, ...]:
     shape: Any = Polygon(outer, holes)
     if not shape.is_valid:
         shape = make_valid(shape, method="structure", keep_collapsed=False)
@@ -96,12 +111,13 @@ def polygons_of(rings: Sequence[Ring]) -> tuple[Polygon, ...]:
     return tuple(part for part in parts if isinstance(part, Polygon) and not part.is_empty)
 
 
-def _unwrapped(ring: Ring) -> list[tuple[float, float]]:
+def _unwrapped(ring: Ring) -> Line:
     points = [(float(ring[0][0]), float(ring[0][1]))]
-    for lon, lat, *_ in ring[1:]:
-        before = points[-1][0]
-        step = (lon - before + 180.0) % 360.0 - 180.0
-        points.append((before + step, float(lat)))
+    for (given, *_), (lon, lat, *_) in pairwise(ring):
+        step = lon - given
+        if abs(step) > 180.0:
+            step -= 360.0 * round(step / 360.0)
+        points.append((points[-1][0] + step, float(lat)))
     turn = points[-1][0] - points[0][0]
     if abs(turn) > 180.0:
         pole = 90.0 if sum(lat for _, lat in points) > 0 else -90.0
@@ -109,10 +125,11 @@ def _unwrapped(ring: Ring) -> list[tuple[float, float]]:
     return points
 
 
-def _near(
-    hole: list[tuple[float, float]], outer: list[tuple[float, float]]
-) -> list[tuple[float, float]]:
-    """Shift a hole by whole turns so that it lies within its ring."""
-    middle = sum(lon for lon, _ in outer) / len(outer)
-    turns = round((middle - sum(lon for lon, _ in hole) / len(hole)) / 360.0)
-    return [(lon + 360.0 * turns, lat) for lon, lat in hole]
+def _near(ring: Line, middle_deg: float) -> Line:
+    """Shift a ring by whole turns so that its middle lies near a longitude."""
+    turns = round((middle_deg - _middle(ring)) / 360.0)
+    return [(lon + 360.0 * turns, lat) for lon, lat in ring]
+
+
+def _middle(ring: Line) -> float:
+    return sum(lon for lon, _ in ring) / len(ring)

@@ -24,7 +24,7 @@ def countries() -> tuple[Area, ...]:
 
 
 def find_countries(names: list[str]) -> tuple[tuple[Area, ...], list[str]]:
-    """Return the countries by name or ISO 3166 code (``*`` is all), and what is unknown."""
+    """Return the countries by name or ISO 3166 alpha-3 code (``*`` is all), and what is unknown."""
     known = countries()
     if "*" in names:
         return known, []

@@ -44,9 +44,10 @@ def alerts(
             kind=kind,
             is_open=open,
             before_id=parse_cursor(cursor),
-            limit=limit,
+            limit=limit + 1,
         )
-    following = cursor_of(found[-1].id) if len(found) == limit else None
+    found, more = found[:limit], len(found) > limit
+    following = cursor_of(found[-1].id) if more else None
     body = {"alerts": [storing.alert_json(alert) for alert in found], "next": following}
     return json_reply(request, body)
 

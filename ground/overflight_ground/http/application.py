@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
@@ -28,6 +28,8 @@ from overflight_ground.http import (
 )
 from overflight_ground.http.access import Access
 from overflight_ground.http.examples import with_examples
+from overflight_ground.http.names import refuse_unknown
+from overflight_ground.http.negotiation import Negotiation
 from overflight_ground.http.page_files import PageFiles
 from overflight_ground.http.replies import ProblemError, problem
 from overflight_ground.sessions.shelf import Shelf
@@ -72,12 +74,12 @@ def create_app(station: Station, token: str, shelf: Shelf | None = None) -> Fast
     app.state.station = station
     app.state.shelf = shelf
     app.state.now_s = time.monotonic
-    for router in ROUTERS:
-        app.include_router(router, prefix="/api/v1")
-    app.include_router(session_routes.router, prefix="/api/v1")
+    known_only = [Depends(refuse_unknown)]
+    for router in (*ROUTERS, session_routes.router):
+        app.include_router(router, prefix="/api/v1", dependencies=known_only)
     for router in ROUTERS:
         prefix = "/api/v1/sessions/{session}"
-        app.include_router(router, prefix=prefix, include_in_schema=False)
+        app.include_router(router, prefix=prefix, include_in_schema=False, dependencies=known_only)
     app.include_router(metrics.router)
     app.add_exception_handler(ProblemError, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -85,6 +87,7 @@ def create_app(station: Station, token: str, shelf: Shelf | None = None) -> Fast
     app.add_exception_handler(StoreUnavailableError, _unavailable)
     app.mount("/", PageFiles(PAGE), name="page")
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    app.add_middleware(Negotiation)
     app.add_middleware(Access, token=token)
     app.add_middleware(SafeHeaders)
     return app

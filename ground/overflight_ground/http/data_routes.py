@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
@@ -61,14 +62,20 @@ def messages(
     )
     with station_of(request).store.reading() as connection:
         if payload is None:
-            rows = reading.messages_page(
-                connection, wanted, before_id=parse_cursor(cursor), limit=limit
+            rows, more = _page(
+                reading.messages_page(
+                    connection, wanted, before_id=parse_cursor(cursor), limit=limit + 1
+                ),
+                limit,
             )
-            following = _next(rows, limit)
+            following = cursor_of(rows[-1].id) if more else None
         else:
             before = parse_place(cursor)
-            rows = reading.messages_of_payload(connection, wanted, before=before, limit=limit)
-            last = rows[-1] if len(rows) == limit else None
+            rows, more = _page(
+                reading.messages_of_payload(connection, wanted, before=before, limit=limit + 1),
+                limit,
+            )
+            last = rows[-1] if more else None
             following = last and place_cursor((last.flight, last.measured_at_ns, last.seq))
     return json_reply(request, {"messages": [_message(row) for row in rows], "next": following})
 
@@ -90,11 +97,13 @@ def quarantined(
 ) -> Response:
     """List what did not fit, with its first bytes and the reason."""
     with station_of(request).store.reading() as connection:
-        rows = reading.quarantine_page(
-            connection, payload=payload, before_id=parse_cursor(cursor), limit=limit
+        found = reading.quarantine_page(
+            connection, payload=payload, before_id=parse_cursor(cursor), limit=limit + 1
         )
+    rows, more = _page(found, limit)
+    following = cursor_of(rows[-1].id) if more else None
     return json_reply(
-        request, {"quarantine": [_quarantined(row) for row in rows], "next": _next(rows, limit)}
+        request, {"quarantine": [_quarantined(row) for row in rows], "next": following}
     )
 
 
@@ -165,8 +174,9 @@ def _picture_bytes(request: Request, sha256: str) -> bytes:
         raise ProblemError(404, "The picture is gone", str(error.strerror)) from error
 
 
-def _next(rows: Any, limit: int) -> str | None:
-    return cursor_of(rows[-1].id) if len(rows) == limit else None
+def _page(rows: Sequence[Row[Any]], limit: int) -> tuple[Sequence[Row[Any]], bool]:
+    """Return the rows of a page, and whether more were found than it holds."""
+    return rows[:limit], len(rows) > limit
 
 
 def _message(row: Row[Any]) -> dict[str, Any]:

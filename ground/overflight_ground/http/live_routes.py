@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from overflight_contract.times import iso
 from overflight_ground.feed import Listener, batch_json, sse
 from overflight_ground.http.names import FlightName, PayloadName
+from overflight_ground.http.negotiation import HEAD
 from overflight_ground.http.replies import ProblemError, json_reply, plain_json
 from overflight_ground.ingest.stored import StoredMessages
 from overflight_ground.live import payload_json
@@ -178,13 +179,17 @@ async def stream(
     request: Request,
     last_event_id: Annotated[str | None, Header()] = None,
     after: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
-) -> StreamingResponse:
+) -> Response:
     """Follow live: server-sent events ``batch``, ``alert``, ``provider``, ``kept``.
 
     The id of an event is that of the newest message it covers; ``Last-Event-ID`` (or ``after``)
-    sends first what was stored since.
+    sends first what was stored since. One that the store has not come to is of another store, and
+    starts from now.
     """
     station = station_of(request)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    if HEAD in request.scope:
+        return Response(media_type="text/event-stream", headers=headers)
     known = after
     if last_event_id is not None and last_event_id.isascii() and last_event_id.isdigit():
         known = min(int(last_event_id), 2**63 - 1)
@@ -192,13 +197,15 @@ async def stream(
     return StreamingResponse(
         _events(station, listener, known),
         media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        headers=headers,
     )
 
 
 async def _events(station: Station, listener: Listener, known: int | None) -> AsyncIterator[bytes]:
     try:
         yield b"retry: 1000\n\n"
+        if known is not None and known > station.live.last_id:
+            known = None
         last = station.collector.told_id if known is None else known
         if known is not None:
             while last < station.live.last_id:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
@@ -24,21 +24,19 @@ from overflight_ground.track import merge
 router = APIRouter()
 FLEET: Final = 60
 """Payloads of one reply; a page that knows more asks for the others one by one."""
-LEAST: Final = 100
+LEAST: Final = 2
 MOST: Final = 700
 
 
 @router.get("/overviews", tags=["payloads"])
 def overviews(
     request: Request,
-    points: Annotated[
-        int, Query(ge=2, le=20_000, description="about so many positions in all")
-    ] = 6000,
+    points: Annotated[int, Query(ge=2, le=20_000, description="so many positions in all")] = 6000,
 ) -> Response:
     """Return some positions of the newest flight of each payload, the worst off first.
 
     So that one request shows the whole fleet: each of at most 60 payloads has the same share of
-    `points`, from 100 to 700 of them. Columns as of the track.
+    `points`, from 2 to 700 of them. Columns as of the track.
     """
     station = station_of(request)
     chosen = _worst_first(station)[:FLEET]
@@ -66,7 +64,7 @@ def overview(
     request: Request,
     payload: PayloadPath,
     flight: FlightName = None,
-    points: Annotated[int, Query(ge=2, le=20_000, description="about so many positions")] = 1500,
+    points: Annotated[int, Query(ge=2, le=20_000, description="at most so many positions")] = 1500,
 ) -> Response:
     """Return some positions of one flight, evenly over its messages; columns as of the track."""
     station = station_of(request)
@@ -79,7 +77,13 @@ def overview(
     return json_reply(request, found)
 
 
-def _points(connection: Connection, row: FlightRow, points: int) -> Iterator[TrackPoint]:
-    return merge(
-        overview_rows(connection, row.payload, row.flight, count=row.messages, points=points)
-    )
+def _points(connection: Connection, row: FlightRow, points: int) -> Sequence[TrackPoint]:
+    rows = overview_rows(connection, row.payload, row.flight, count=row.messages, points=points)
+    return evenly(list(merge(rows)), points)
+
+
+def evenly(found: Sequence[TrackPoint], most: int) -> Sequence[TrackPoint]:
+    """Return at most `most` (2 or more) of `found`, evenly, the first and the last among them."""
+    if len(found) <= most:
+        return found
+    return [found[n * (len(found) - 1) // (most - 1)] for n in range(most)]

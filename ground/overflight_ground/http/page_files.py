@@ -13,6 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from overflight_ground.http.negotiation import is_known
+
 INDEX: Final = "index.html"
 WORTH_COMPRESSING: Final = 500
 _TYPES: Final = {".js": "text/javascript", ".json": "application/json", ".svg": "image/svg+xml"}
@@ -28,8 +30,8 @@ class PageFile(NamedTuple):
 
     @property
     def etag(self) -> str:
-        """Return what names this version of the file."""
-        return '"{:x}-{:x}"'.format(*self.changed)
+        """Return what names this version of the file, compressed or not."""
+        return 'W/"{:x}-{:x}"'.format(*self.changed)
 
 
 class PageFiles:
@@ -81,8 +83,7 @@ def read_file(path: Path, changed: tuple[int, int]) -> PageFile:
 
 def _reply(file: PageFile, wanted: Headers) -> Response:
     headers = {"ETag": file.etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
-    known = wanted.get("if-none-match", "")
-    if file.etag in [part.strip().removeprefix("W/") for part in known.split(",")]:
+    if is_known(wanted.get("if-none-match", ""), file.etag):
         return Response(status_code=304, headers=headers)
     body = file.plain
     if file.small is not None and "gzip" in wanted.get("accept-encoding", ""):

@@ -9,21 +9,21 @@ from fastapi.responses import Response
 
 from overflight_contract.formats import TrackPoint
 from overflight_contract.messages import Phase
-from overflight_contract.times import NS_PER_S, iso
+from overflight_contract.times import iso
 from overflight_ground.http.live_routes import station_of
 from overflight_ground.http.names import FlightName, PayloadPath
 from overflight_ground.http.replies import ProblemError, plain_json
-from overflight_ground.prediction import Predicted, Prediction, predict
+from overflight_ground.prediction import Predicted, Prediction, phase_of, predict
 from overflight_ground.store import reading
-from overflight_ground.store.reading import MessageFilter
 from overflight_ground.track import merge
 
 router = APIRouter()
-WINDOW_NS: Final = 12 * 3600 * NS_PER_S
 METHOD: Final = (
     "from the flight so far: winds met reused by altitude, descent by the standard atmosphere;"
     " the radius is what two of three such predictions stayed within"
 )
+HEARD: Final = "the ground is as high as the launch"
+UNHEARD: Final = "the launch was not heard, so the ground is taken at sea level"
 TOO_LITTLE: Final = "too little was heard yet"
 
 
@@ -33,24 +33,23 @@ def prediction(request: Request, payload: PayloadPath, flight: FlightName = None
 
     While there is nothing to predict, ``points`` is empty and ``none_because`` says why.
     """
-    with station_of(request).store.reading() as connection:
+    station = station_of(request)
+    with station.store.reading() as connection:
         chosen = flight or reading.last_flight(connection, payload)
         if chosen is None:
             raise ProblemError(404, "No such payload", f"nothing was heard from {payload}")
-        newest = reading.last_measured_ns(connection, payload, chosen)
-        if not newest:
+        if (payload, chosen) not in station.live.rows:
             raise ProblemError(404, "No such flight", f"nothing of it was heard from {payload}")
-        wanted = MessageFilter(
-            payload=payload, flight=chosen, since_ns=newest - WINDOW_NS, believable=True
-        )
-        track = list(merge(reading.track_rows(connection, wanted)))
+        track = list(merge(reading.sampled_rows(connection, payload, chosen)))
     made = predict(track)
     body = _nothing(track) if made is None else _prediction(made)
-    return plain_json({"payload": payload, "flight": chosen, "method": METHOD, **body})
+    return plain_json({"payload": payload, "flight": chosen, **body})
 
 
 def _prediction(made: Prediction) -> dict[str, Any]:
+    ground = UNHEARD if made.launch_m is None else HEARD
     return {
+        "method": f"{METHOD}; {ground}",
         "made_at": iso(made.made_at_ns),
         "phase": made.phase,
         "points": [_point(point) for point in made.points],
@@ -60,9 +59,10 @@ def _prediction(made: Prediction) -> dict[str, Any]:
 
 
 def _nothing(track: list[TrackPoint]) -> dict[str, Any]:
-    phase = track[-1].phase if track else None
+    phase = phase_of(track)
     because = {Phase.LANDED: "it has landed", Phase.PRELAUNCH: "it has not been launched yet"}
     return {
+        "method": METHOD,
         "made_at": None,
         "phase": phase,
         "points": [],

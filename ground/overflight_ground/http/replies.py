@@ -14,6 +14,7 @@ from pydantic import AfterValidator
 
 from overflight_contract.identity import FLIGHT_PATTERN
 from overflight_contract.times import to_ns
+from overflight_ground.http.negotiation import is_known
 
 
 class _Place(msgspec.Struct, array_like=True):
@@ -55,12 +56,14 @@ def json_reply(request: Request, body: Any, *, cache: str = "no-cache") -> Respo
 def etag_reply(
     request: Request, content: bytes, media_type: str, *, cache: str = "no-cache", **headers: str
 ) -> Response:
-    """Return `content` with an ETag; 304 where the caller has it already."""
-    tag = f'"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
+    """Return `content` with an ETag; 304 where the caller has it already.
+
+    The tag is weak: compressed or not, it is the same.
+    """
+    tag = f'W/"{hashlib.blake2b(content, digest_size=12).hexdigest()}"'
     headers = {"ETag": tag, "Cache-Control": cache, **headers}
-    known = request.headers.get("if-none-match", "")
-    if known == "*" or tag in [part.strip().removeprefix("W/") for part in known.split(",")]:
-        return Response(status_code=304, headers=headers)
+    if is_known(request.headers.get("if-none-match", ""), tag):
+        return Response(status_code=304, headers={**headers, "Vary": "Accept-Encoding"})
     return Response(content, media_type=media_type, headers=headers)
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import io
 import re
-from typing import Annotated, Literal
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import chain, groupby
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
+from sqlalchemy import Connection
 
 from overflight_contract.errors import OverflightError
 from overflight_contract.formats import FORMATS, TrackPoint
@@ -21,14 +25,16 @@ from overflight_ground.http.replies import (
     json_reply,
     moment_ns,
 )
+from overflight_ground.ingest.flights import FlightRow
 from overflight_ground.simplify import inside, simplify
-from overflight_ground.station import Station
 from overflight_ground.store import reading
 from overflight_ground.store.reading import MessageFilter
-from overflight_ground.track import merge
+from overflight_ground.track import COLUMNS, merge
 
 router = APIRouter()
 Box = tuple[float, float, float, float]
+LINES: Final = ("geojson", "gpx", "kml")
+"""Formats whose lines can be cut."""
 FormatName = Literal["json", "geojson", "gpx", "kml", "czml", "csv", "jsonl", "parquet", "sondehub"]
 BBox = Annotated[
     str | None,
@@ -58,12 +64,12 @@ def track(
     ] = False,
 ) -> Response:
     """Return the track of one flight: the last one unless named."""
-    station = station_of(request)
     box = parse_bbox(bbox)
-    with station.store.reading() as connection:
+    with station_of(request).store.reading() as connection:
         chosen = flight or reading.last_flight(connection, payload)
         if chosen is None:
             raise ProblemError(404, "No such payload", f"nothing was heard from {payload}")
+        row = _flight(connection, payload, chosen)
         wanted = MessageFilter(
             payload=payload,
             flight=chosen,
@@ -71,15 +77,54 @@ def track(
             until_ns=moment_ns(until),
             believable=not suspect,
         )
-        rows = reading.track_rows(connection, wanted)
+        rows = chain(_before(connection, wanted), reading.track_rows(connection, wanted))
         points = list(merge(rows, arrival_times=format == "sondehub"))
     if box is not None:
-        points = [p for p in points if _in(p, box)]
-    if simplify_m:
+        points = passes(points, box, simplify_m, format)
+    elif simplify_m:
         points = simplify(points, simplify_m)
     if format == "json":
         return json_reply(request, track_of(payload, chosen, points))
-    return _formatted(request, station, format, points, f"{payload}_{chosen}")
+    return _formatted(request, format, points, f"{payload}_{chosen}", simulated=row.simulated)
+
+
+def _flight(connection: Connection, payload: str, flight: str) -> FlightRow:
+    for row in reading.flight_rows(connection, payload):
+        if row.flight == flight:
+            return row
+    raise ProblemError(404, "No such flight", f"nothing of it was heard from {payload}")
+
+
+def _before(connection: Connection, wanted: MessageFilter) -> Iterable[Any]:
+    """Return the navigation message that still holds when the span of `wanted` begins."""
+    if wanted.since_ns is None:
+        return ()
+    earlier = replace(wanted, kind="navigation", since_ns=None, until_ns=wanted.since_ns)
+    found = reading.messages_of_payload(connection, earlier, before=None, limit=1)
+    return [tuple(row._mapping[name] for name in COLUMNS) for row in found]  # noqa: SLF001
+
+
+def passes(
+    points: Iterable[TrackPoint], box: Box, simplify_m: float, name: str
+) -> list[TrackPoint]:
+    """Return the points in `box`, each pass through it simplified by itself.
+
+    A pass ends where the track leaves the box or a point has no place. For the formats in `LINES`
+    a point without a place stands after it, so that they begin a new line.
+    """
+    found: list[TrackPoint] = []
+    for is_in, run in groupby(points, key=lambda point: _in(point, box)):
+        if is_in:
+            found += simplify(list(run), simplify_m)
+        elif found and name in LINES:
+            found.append(_gap(next(run), name))
+    return found
+
+
+def _gap(point: TrackPoint, name: str) -> TrackPoint:
+    gap = point._replace(lat_deg=None, lon_deg=None, alt_msl_m=None, alt_hae_m=None)
+    # GeoJSON leaves such points out; as a flight of its own it ends the feature and makes none.
+    return gap._replace(payload="", flight="") if name == "geojson" else gap
 
 
 def _in(point: TrackPoint, box: Box) -> bool:
@@ -104,17 +149,12 @@ def parse_bbox(text: str | None) -> Box | None:
 
 
 def _formatted(
-    request: Request, station: Station, name: str, points: list[TrackPoint], stem: str
+    request: Request, name: str, points: Sequence[TrackPoint], stem: str, *, simulated: bool
 ) -> Response:
     chosen = FORMATS[name]
-    simulated = any(
-        row.simulated
-        for row in list(station.live.rows.values())
-        if points and (row.payload, row.flight) == (points[0].payload, points[0].flight)
-    )
     out = io.BytesIO()
     try:
-        chosen.write(points, out, simulated=simulated or station.simulated)
+        chosen.write(points, out, simulated=simulated)
     except OverflightError as error:
         raise ProblemError(501, "This format is not available", str(error)) from error
     headers = {"Content-Disposition": f'inline; filename="{stem}{chosen.suffix}"'}

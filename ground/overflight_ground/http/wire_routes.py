@@ -26,7 +26,8 @@ def lines(
         str, Query(max_length=2000, examples=['payload == "HAB-01" and type == publish'])
     ] = "",
     after: Annotated[
-        int | None, Query(ge=0, lt=2**63, description="`id` or `sequence` of the last line known")
+        str | None,
+        Query(pattern=r"^\d{1,18}(\.\d{1,18})?$", description="`sequence` of the last line known"),
     ] = None,
     since: Moment = None,
     until: Moment = None,
@@ -34,21 +35,24 @@ def lines(
 ) -> Response:
     """Return lines of the wire, oldest first, as the stream has them.
 
-    `since` and `until` narrow what arrived by when it was measured.
+    `since` and `until` narrow what arrived by when it was measured; quarantined messages, of which
+    that is not known, are left out then.
     """
     station = station_of(request)
+    place = None if after is None else wire.place_of(after)
     try:
         if source == "arrivals":
             found = wire.arrivals(
                 station.store,
                 filter,
-                after=after,
+                after=place,
                 limit=limit,
                 since_ns=moment_ns(since),
                 until_ns=moment_ns(until),
             )
         else:
-            found = wire.provider(list(station.provider), filter, after=after, limit=limit)
+            known = None if place is None else place.message
+            found = wire.provider(list(station.provider), filter, after=known, limit=limit)
     except FilterError as error:
         raise ProblemError(
             422,

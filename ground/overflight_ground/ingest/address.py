@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -47,11 +48,25 @@ def parse_broker(text: str) -> BrokerAddress:
 
 def tls_context(ca_file: str | None, cert_file: str | None, key_file: str | None) -> ssl.SSLContext:
     """Make the TLS settings: a private CA, a client certificate, or neither."""
+    _check_readable(ca_file, cert_file, key_file)
+    loading = ca_file
     try:
         context = ssl.create_default_context(cafile=ca_file)
         if cert_file is not None:
+            loading = cert_file if key_file is None else f"{cert_file}, {key_file}"
             context.load_cert_chain(cert_file, key_file)
-    except (OSError, ssl.SSLError) as error:
-        raise InputError(f"the TLS files can't be used: {error}") from error
+    except OSError as error:
+        raise InputError(f"the TLS files can't be used: {loading}: {error}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+def _check_readable(*files: str | None) -> None:
+    """Open each file once: errors of `ssl` do not say which one they are about."""
+    for file in files:
+        if file is None:
+            continue
+        try:
+            Path(file).open("rb").close()
+        except OSError as error:
+            raise InputError(f"the TLS files can't be used: {file}: {error.strerror}") from error

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, select, tuple_
 
 from overflight_contract.messages import decode
+from overflight_contract.times import NS_PER_S
 from overflight_contract.topics import Kind
 from overflight_ground.ingest.flights import FlightRow
 from overflight_ground.ingest.judge import Accepted, Arrival
@@ -20,6 +21,7 @@ from overflight_ground.store.tables import (
     audits,
     flights,
     messages,
+    meta,
     pictures,
     quarantine,
     recoveries,
@@ -27,6 +29,11 @@ from overflight_ground.store.tables import (
 from overflight_ground.track import COLUMNS
 
 STEP: Final = 5_000
+SAMPLED_TAIL: Final = 500
+SAMPLED_STEP_NS: Final = 30 * NS_PER_S
+SAMPLED_GROWTH: Final = 100
+"""The steps of a sample grow by one part in so many of the time to its nearer end."""
+
 Place = tuple[str, int, int]
 """(flight, measured_at_ns, seq): where a page of a payload's messages ended."""
 
@@ -76,14 +83,29 @@ def flight_rows(connection: Connection, payload: str | None = None) -> list[Flig
 
 
 def last_flight(connection: Connection, payload: str) -> str | None:
-    """Return the flight of `payload` that began last and has messages."""
+    """Return the flight of `payload` that began last (or was heard of last) and has messages."""
     query = (
         select(flights.c.flight)
         .where(flights.c.payload == payload)
-        .order_by((flights.c.messages > 0).desc(), flights.c.flight.desc())
+        .order_by(
+            (flights.c.messages > 0).desc(),
+            func.substr(flights.c.flight, 1, 16).desc(),
+            flights.c.first_received_at_ns.desc(),
+        )
         .limit(1)
     )
     return connection.execute(query).scalar_one_or_none()
+
+
+def flight_keys(connection: Connection) -> set[tuple[str, str]]:
+    """Return (payload, flight) of all flights."""
+    query = select(flights.c.payload, flights.c.flight)
+    return {(row.payload, row.flight) for row in connection.execute(query)}
+
+
+def last_cut(connection: Connection) -> str | None:
+    """Return what tells one run of retention from another; `None` before the first."""
+    return connection.execute(select(meta.c.value).where(meta.c.key == "cut")).scalar()
 
 
 def messages_page(
@@ -259,8 +281,44 @@ def stored_between(
 
 
 def last_measured_ns(connection: Connection, payload: str, flight: str) -> int:
-    """Return when the newest message of a flight was measured; 0 where there is none."""
-    query = select(func.max(messages.c.measured_at_ns)).where(
-        messages.c.payload == payload, messages.c.flight == flight
+    """Return when the newest believable message was measured; 0 where there is none."""
+    query = (
+        select(messages.c.measured_at_ns)
+        .where(messages.c.payload == payload, messages.c.flight == flight, _BELIEVABLE)
+        .order_by(messages.c.measured_at_ns.desc())
+        .limit(1)
     )
     return int(connection.execute(query).scalar_one_or_none() or 0)
+
+
+def sampled_rows(connection: Connection, payload: str, flight: str) -> list[Row[Any]]:
+    """Return believable rows as `track_rows` does: the newest `SAMPLED_TAIL`, before them a sample.
+
+    The steps of the sample are `SAMPLED_STEP_NS` at both its ends and grow inwards, so that a
+    flight of any length is about 2,000 rows, and its launch and its last hours are there closely.
+    """
+    table = messages.c
+    ours = (table.payload == payload) & (table.flight == flight) & _BELIEVABLE
+    order = (table.measured_at_ns, table.seq)
+    rows = select(*(table[name] for name in COLUMNS)).where(ours)
+    newest = rows.order_by(*(column.desc() for column in order)).limit(SAMPLED_TAIL)
+    tail = list(reversed(connection.execute(newest).all()))
+    if len(tail) < SAMPLED_TAIL:
+        return tail
+    times = connection.execute(_sampled_times(ours, tail[0].measured_at_ns)).scalars().all()
+    sample = rows.where(table.measured_at_ns.in_(times)).order_by(*order)
+    return [*connection.execute(sample).all(), *tail]
+
+
+def _sampled_times(ours: ColumnElement[bool], until_ns: int) -> Select[Any]:
+    """Ask for times of messages before `until_ns`, each found by one look into the index."""
+    at_ns = messages.c.measured_at_ns
+    first = select(func.min(at_ns)).where(ours, at_ns < until_ns).scalar_subquery()
+    hop = select(first.label("at_ns"), first.label("first_ns")).cte("hop", recursive=True)
+    gone, left = hop.c.at_ns - hop.c.first_ns, until_ns - hop.c.at_ns
+    step = SAMPLED_STEP_NS + case((gone < left, gone), else_=left) // SAMPLED_GROWTH
+    following = select(func.min(at_ns)).where(ours, at_ns >= hop.c.at_ns + step, at_ns < until_ns)
+    hops = hop.union_all(
+        select(following.scalar_subquery(), hop.c.first_ns).where(hop.c.at_ns.is_not(None))
+    )
+    return select(hops.c.at_ns).where(hops.c.at_ns.is_not(None))

@@ -38,7 +38,11 @@ meta = Table(
     Column("key", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
-"""``writer``: the id of the ingest that wrote last, so that another one knows to read anew."""
+"""``writer``: the id of the ingest that wrote last, so that another one knows to read anew.
+
+``last_id``: the last id of ``messages`` before retention; none is given twice. ``cut``: which run
+of retention was the last.
+"""
 
 messages = Table(
     "messages",

@@ -25,6 +25,12 @@ Key = tuple[str, str, int]
 """(payload, flight, seq)."""
 Row = tuple[Any, ...]
 
+LAST_ID: Final = (
+    "SELECT coalesce(max(id), 0) FROM (SELECT max(id) AS id FROM messages"
+    " UNION ALL SELECT CAST(value AS BIGINT) FROM meta WHERE key = 'last_id') AS known"
+)
+"""The last id that a message had, also where retention has taken it out."""
+
 MESSAGE_COLUMNS: Final = tuple(column.name for column in messages.c)
 QUARANTINE_COLUMNS: Final = tuple(c.name for c in quarantine.c if c.name != "id")
 FLIGHT_COLUMNS: Final = tuple(column.name for column in flights.c)
@@ -150,7 +156,7 @@ def _statements(sqlite: bool) -> dict[str, str]:
         "writer": f"SELECT value FROM meta WHERE key = 'writer'{lock}",
         "meta": _insert(meta, ("key", "value"), mark)
         + " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        "last_id": "SELECT coalesce(max(id), 0) FROM messages",
+        "last_id": LAST_ID,
         "raw": f"SELECT raw FROM messages WHERE {flight} AND seq = {mark}",
         "in_quarantine": f"SELECT id FROM quarantine WHERE {flight} AND seq = {mark} LIMIT 1",
         "digest": f"SELECT id FROM quarantine WHERE digest = {mark}",
