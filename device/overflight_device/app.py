@@ -93,10 +93,10 @@ class Payload:
     def run(self) -> int:
         """Fly; return the exit status."""
         with _signals(self._interrupt):
-            self._uplink.start()
             try:
                 with self._screen:
                     self._event("start", {"resumes": self._log.written > 0})
+                    self._uplink.start()
                     self._watchdog.ready(f"{self.status.payload} flies")
                     self._fly()
                     delivered = self._deliver()
