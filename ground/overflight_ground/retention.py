@@ -10,7 +10,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, func, select, text
+from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, select, text
 
 from overflight_ground.store import Store
 from overflight_ground.store.tables import alerts, flights, messages, meta, quarantine
@@ -72,8 +72,6 @@ def would_cut(store: Store, old: Old) -> Cut:
 def cut(store: Store, old: Old) -> Cut:
     """Take out, in steps, so that ingest gets its turn between; then give space back."""
     planned = would_cut(store, old)
-    with store.writing() as connection:
-        _note(connection, "last_id", str(connection.execute(text(LAST_ID)).scalar_one()))
     if store.sqlite:
         with store.writing() as connection:
             connection.exec_driver_sql("PRAGMA secure_delete=ON")  # for the writer's connection
@@ -81,7 +79,8 @@ def cut(store: Store, old: Old) -> Cut:
     _delete_steps(store, quarantine, old, "last_at_ns")
     with store.writing() as connection:
         connection.execute(delete(alerts).where(*old.of(alerts, "raised_at_ns")))
-        connection.execute(delete(flights).where(*old.of(flights, "last_received_at_ns")))
+        gone = old.of(flights, "last_received_at_ns")
+        connection.execute(delete(flights).where(*gone, ~_has_messages()))
         # whoever writes next reads its watermarks anew
         connection.execute(delete(meta).where(meta.c.key == "writer"))
         _note(connection, "cut", uuid.uuid4().hex)
@@ -90,6 +89,13 @@ def cut(store: Store, old: Old) -> Cut:
             connection.exec_driver_sql("COMMIT")
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     return planned
+
+
+def _has_messages() -> ColumnElement[bool]:
+    """Tell of a flight whether messages of it came meanwhile."""
+    return exists().where(
+        messages.c.payload == flights.c.payload, messages.c.flight == flights.c.flight
+    )
 
 
 def _note(connection: Connection, key: str, value: str) -> None:
@@ -106,5 +112,6 @@ def _delete_steps(store: Store, table: Table, old: Old, time: str) -> None:
     some = select(table.c.id).where(*old.of(table, time)).limit(STEP)
     while True:
         with store.writing() as connection:
+            _note(connection, "last_id", str(connection.execute(text(LAST_ID)).scalar_one()))
             if connection.execute(delete(table).where(table.c.id.in_(some))).rowcount < STEP:
                 return

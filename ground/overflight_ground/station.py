@@ -79,10 +79,8 @@ class Station:
                     newest = reading.newest_of(connection, live.payload, live.flight, kind)
                     if newest is not None:
                         self.live.apply(Outcome(StoredMessages([newest])))
-            last = reading.messages_page(
-                connection, reading.MessageFilter(), before_id=None, limit=1
-            )
-        self.live.last_id = self.collector.last_id = last[0].id if last else 0
+            last_id = reading.last_id(connection)
+        self.live.last_id = self.collector.last_id = last_id
         self.collector.told_id = self.collector.last_id
 
     async def notice_cut(self) -> None:

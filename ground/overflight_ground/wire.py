@@ -82,9 +82,8 @@ def arrivals(
 
 def _reached(connection: Connection, after: Place) -> Place:
     """Return a place without what the store has not come to, which is of another store."""
-    rows = reading.messages_page(connection, reading.MessageFilter(), before_id=None, limit=1)
     strays = reading.quarantine_page(connection, payload=None, before_id=None, limit=1)
-    message = after.message if rows and rows[0].id >= after.message else 0
+    message = after.message if after.message <= reading.last_id(connection) else 0
     if after.stray is None or not strays or strays[0].id >= after.stray:
         return Place(message, after.stray)
     return Place(message, 0)

@@ -200,3 +200,19 @@ def test_what_was_raised_once_is_not_raised_again_after_a_restart(navigation) ->
     engine = AlertEngine(NO_AREAS)
     engine.recall([], [("landed", ("HAB-01", OLD))], 1)
     assert engine.see([seen(navigation(9, phase=Phase.LANDED), 540)]) == []
+
+
+def test_a_backlog_right_after_a_restart_opens_nothing(navigation, position) -> None:
+    rules = Rules(area=AreaRule(countries=["Germany"]))
+    engine = AlertEngine(rules)
+    newest_ns = BASE_NS + 3600 * S
+    past = Past(
+        payload="HAB-01", flight=OLD, last_received_ns=newest_ns, last_measured_ns=newest_ns
+    )
+    engine.recall([past], [], newest_ns)
+    off_course = [navigation(n, cross_track_m=400_000) for n in range(2, 12, 2)]
+    inside = position(3, flight=OLD, lat_deg=50.0, lon_deg=10.0)
+    backlog = [*off_course, inside]
+    changed = engine.see([seen(message, 3700) for message in backlog])
+    assert [(alert.kind, alert.subject[:10]) for alert in changed] == [("area", "Germany at")]
+    assert engine.open == {}

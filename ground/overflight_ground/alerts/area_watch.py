@@ -7,7 +7,6 @@ outside. A crossing that only a backlog shows is told once, as over.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,10 +14,11 @@ from typing import Any, Final
 
 from overflight_contract.errors import InputError
 from overflight_contract.times import NS_PER_S, iso
+from overflight_ground.alerts.bounded import Bounded
 from overflight_ground.alerts.heard import began
 from overflight_ground.alerts.rules import AreaRule
 from overflight_ground.alerts.signals import Seen, Signal, State
-from overflight_ground.alerts.watchers import Key, Newest, signal
+from overflight_ground.alerts.watchers import InOrder, Key, signal
 from overflight_ground.areas import Area, AreaMap, read_areas
 from overflight_ground.areas.countries import find_countries
 from overflight_ground.ingest.plausible import believable
@@ -65,20 +65,20 @@ class _Span:
         return True
 
 
-class AreaWatch:
+class AreaWatch(InOrder):
     """Which areas have an alert, by flight: those it is in, and the fences it is outside of."""
 
     kind = "area"
 
     def __init__(self, rule: AreaRule, areas: AreaMap) -> None:
+        super().__init__()
         self._rule = rule
         self._areas = areas
         self._fences = [area for area in areas.areas if self._is_fence(area)]
-        self._newest = Newest()
         self._flights: dict[str, str] = {}
         """When each payload's newest flight began."""
-        self._on: dict[Key, set[str]] = defaultdict(set)
-        self._told: dict[tuple[Key, str], list[_Span]] = defaultdict(list)
+        self._on = Bounded[Key, set[str]](set)
+        self._told = Bounded[tuple[Key, str], list[_Span]](list)
 
     def see(self, seen: Seen) -> Iterator[Signal]:
         """Look at one message."""
@@ -94,6 +94,11 @@ class AreaWatch:
             yield from self._live(seen, inside, 0 if before_ns is None else before_ns)
         else:
             yield from self._late(seen, inside)
+
+    def recall(self, payload: str, flight: str, at_ns: int) -> None:
+        """Learn the newest flight that is stored, and its newest time."""
+        super().recall(payload, flight, at_ns)
+        self._flights[payload] = began(flight)
 
     def resume(self, payload: str, flight: str, name: str) -> None:
         """Go on from an alert that was open when the ground stopped."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from overflight_ground.alerts.area_watch import AreaWatch, watched_areas
+from overflight_ground.alerts.bounded import Bounded
 from overflight_ground.alerts.heard import Late, Past
 from overflight_ground.alerts.rules import Rule, Rules
 from overflight_ground.alerts.signals import (
@@ -18,7 +19,14 @@ from overflight_ground.alerts.signals import (
     State,
     Watcher,
 )
-from overflight_ground.alerts.watchers import Burst, Descending, Landed, Marked, OffCourse
+from overflight_ground.alerts.watchers import (
+    Burst,
+    Descending,
+    InOrder,
+    Landed,
+    Marked,
+    OffCourse,
+)
 from overflight_ground.areas import AreaMap
 from overflight_ground.ingest.flights import FlightKey
 from overflight_ground.ingest.intake import Outcome
@@ -64,7 +72,7 @@ class AlertEngine:
         self.rules = rules
         self.open: dict[Subject, Alert] = {}
         self.areas: AreaMap | None = None
-        self._told: set[Subject] = set()
+        self._told = Bounded[Subject, bool]()
         """What was on of flights that are over."""
         self._late = Late(rules.late)
         self._watchers: list[Watcher] = [self._late]
@@ -80,8 +88,12 @@ class AlertEngine:
 
         Silence counts from `now_ns`. Comes before `resume`.
         """
+        in_order = [w for w in self._watchers if isinstance(w, InOrder)]
         for one in past:
             self._late.recall(one, now_ns)
+            for watcher in in_order:
+                if one.last_measured_ns is not None:
+                    watcher.recall(one.payload, one.flight, one.last_measured_ns)
         once = {w.kind: w for w in self._watchers if isinstance(w, Remembering)}
         for kind, key in raised:
             if kind in once:
@@ -152,7 +164,7 @@ class AlertEngine:
             of_it = (alert.payload, alert.flight) == (payload, flight)
             if of_it and alert.kind not in OUTLIVING:
                 self._end(alert, at_ns, changed)
-                self._told.add(alert.key)
+                self._told[alert.key] = True
 
     def _end(self, alert: Alert, at_ns: int, changed: dict[int, Alert]) -> None:
         alert.end_at_ns = max(at_ns, alert.begin_at_ns)
@@ -164,7 +176,7 @@ class AlertEngine:
         key = (signal.kind, signal.payload, signal.flight, signal.subject)
         alert = self.open.get(key)
         if signal.state is State.OFF:
-            self._told.discard(key)
+            self._told.pop(key, None)
             if alert is not None:
                 self._end(alert, signal.at_ns, changed)
             return
@@ -172,7 +184,7 @@ class AlertEngine:
         if alert is not None or (over and key in self._told):
             return
         if over:
-            self._told.add(key)
+            self._told[key] = True
         once = over or signal.state is State.ONCE
         alert = Alert(
             signal.kind, signal.subject, signal.payload, signal.flight, signal.severity,

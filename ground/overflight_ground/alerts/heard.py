@@ -11,6 +11,7 @@ from typing import Final
 
 from overflight_contract.messages import Phase
 from overflight_contract.times import NS_PER_S
+from overflight_ground.alerts.bounded import Bounded
 from overflight_ground.alerts.rules import LateRule
 from overflight_ground.alerts.signals import Seen, Signal, State
 from overflight_ground.ingest.flights import FlightKey, FlightRow
@@ -73,7 +74,7 @@ class Late:
         self._rule = rule
         self._payloads: dict[str, Heard] = {}
         self._late: set[FlightKey] = set()
-        self._first_ns: dict[FlightKey, int] = {}
+        self._first_ns = Bounded[FlightKey, int]()
 
     def recall(self, past: Past, now_ns: int) -> None:
         """Go on from what is stored; silence counts from `now_ns`."""

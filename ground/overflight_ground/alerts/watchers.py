@@ -6,13 +6,14 @@ what was seen already (a backlog, sent after the newest) changes nothing; only a
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from overflight_contract.messages import Phase
 from overflight_contract.times import NS_PER_S
+from overflight_ground.alerts.bounded import Bounded
 from overflight_ground.alerts.rules import (
     BurstRule,
     ClockRule,
@@ -41,7 +42,11 @@ class Newest:
     """
 
     def __init__(self) -> None:
-        self._at_ns: dict[tuple[str, str, bool], int] = {}
+        self._at_ns = Bounded[tuple[str, str, bool], int]()
+
+    def recall(self, payload: str, flight: str, at_ns: int) -> None:
+        """Learn the newest time of a flight that is stored."""
+        self._at_ns[payload, flight, False] = at_ns
 
     def before(self, seen: Seen) -> int | None:
         """Return the newest time so far; `None` where there is none."""
@@ -79,15 +84,26 @@ def signal(
     )  # fmt: skip
 
 
-class OffCourse:
+class InOrder:
+    """A watcher that messages which are older than the newest tell nothing."""
+
+    def __init__(self) -> None:
+        self._newest = Newest()
+
+    def recall(self, payload: str, flight: str, at_ns: int) -> None:
+        """Learn the newest time of a flight that is stored."""
+        self._newest.recall(payload, flight, at_ns)
+
+
+class OffCourse(InOrder):
     """Beside the leg by more than the plan's width."""
 
     kind = "off-course"
 
     def __init__(self, rule: CourseRule) -> None:
+        super().__init__()
         self._rule = rule
-        self._newest = Newest()
-        self._beyond: dict[Key, int] = defaultdict(int)
+        self._beyond = Bounded[Key, int](int)
 
     def see(self, seen: Seen) -> Iterator[Signal]:
         """Look at one message."""
@@ -111,15 +127,15 @@ class OffCourse:
             yield signal(seen, self.kind, State.OFF, severity, words, evidence)
 
 
-class Descending:
+class Descending(InOrder):
     """Falling while the phase says ascent or float, and for longer than the phase may lag."""
 
     kind = "descending"
 
     def __init__(self, rule: DescendingRule) -> None:
+        super().__init__()
         self._rule = rule
-        self._newest = Newest()
-        self._falling: dict[Key, tuple[int, int]] = {}
+        self._falling = Bounded[Key, tuple[int, int]]()
         """How many messages, and since when."""
 
     def see(self, seen: Seen) -> Iterator[Signal]:
@@ -184,12 +200,12 @@ class Burst:
 
     def __init__(self, rule: BurstRule) -> None:
         self._rule = rule
-        self._turns: dict[Key, _Turn] = defaultdict(_Turn)
-        self._told: set[Key] = set()
+        self._turns = Bounded[Key, _Turn](_Turn)
+        self._told = Bounded[Key, bool]()
 
     def known(self, payload: str, flight: str) -> None:
         """Note that the burst of this flight was told before."""
-        self._told.add((payload, flight))
+        self._told[payload, flight] = True
 
     def see(self, seen: Seen) -> Iterator[Signal]:
         """Look at one message."""
@@ -203,26 +219,26 @@ class Burst:
         if fall is None or fall.motion is None:
             return
         del self._turns[key]
-        self._told.add(key)
+        self._told[key] = True
         climb = fall.motion.climb_mps
         words = ("burst", f"from ascent to {climb:+.1f} m/s")
         severity = self._rule.severity or "info"
         yield signal(fall, self.kind, State.ONCE, severity, words, {"climb_mps": climb})
 
 
-class Landed:
+class Landed(InOrder):
     """The phase turns to landed; once a flight."""
 
     kind = "landed"
 
     def __init__(self, rule: LandedRule) -> None:
+        super().__init__()
         self._rule = rule
-        self._newest = Newest()
-        self._told: set[Key] = set()
+        self._told = Bounded[Key, bool]()
 
     def known(self, payload: str, flight: str) -> None:
         """Note that the landing of this flight was told before."""
-        self._told.add((payload, flight))
+        self._told[payload, flight] = True
 
     def see(self, seen: Seen) -> Iterator[Signal]:
         """Look at one message."""
@@ -230,28 +246,28 @@ class Landed:
         if motion is None or not self._newest.takes(seen) or key in self._told:
             return
         if motion.phase is Phase.LANDED:
-            self._told.add(key)
+            self._told[key] = True
             words = ("landed", "its phase is landed")
             severity = self._rule.severity or "info"
             yield signal(seen, self.kind, State.ONCE, severity, words, {"seq": motion.seq})
 
 
-class Marked:
+class Marked(InOrder):
     """Several marked messages among the last few; ends after as many clean ones in a row."""
 
     def __init__(
         self, kind: str, wanted: frozenset[str], title: str, rule: DoubtfulRule | ClockRule
     ) -> None:
+        super().__init__()
         self.kind = kind
         self._wanted = wanted
         self._title = title
         self._rule = rule
-        self._newest = Newest()
         # a clock that was set back sends what is older than all before it
         self._newest_marked = Newest() if kind == "clock" else self._newest
         among = max(rule.confirm, rule.clear)
-        self._lately: dict[Key, deque[bool]] = defaultdict(lambda: deque(maxlen=among))
-        self._clean: dict[Key, int] = defaultdict(int)
+        self._lately = Bounded[Key, deque[bool]](lambda: deque(maxlen=among))
+        self._clean = Bounded[Key, int](int)
 
     def see(self, seen: Seen) -> Iterator[Signal]:
         """Look at one message."""

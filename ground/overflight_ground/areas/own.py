@@ -56,7 +56,7 @@ def _area(feature: Any, where: str) -> Area:
         raise InputError(f"{where}: is no GeoJSON Feature")
     properties, geometry = feature.get("properties"), feature.get("geometry")
     name = properties.get("name") if isinstance(properties, dict) else None
-    if not isinstance(properties, dict) or not isinstance(name, str) or not name:
+    if not isinstance(properties, dict) or not isinstance(name, str) or not name or "\0" in name:
         raise InputError(f"{where}: has no name among its properties")
     kind = geometry.get("type") if isinstance(geometry, dict) else None
     if not isinstance(geometry, dict) or kind not in ("Polygon", "MultiPolygon"):

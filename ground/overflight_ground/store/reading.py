@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, select, text, tuple_
 
 from overflight_contract.messages import decode
 from overflight_contract.times import NS_PER_S
@@ -26,6 +26,7 @@ from overflight_ground.store.tables import (
     quarantine,
     recoveries,
 )
+from overflight_ground.store.writing import LAST_ID
 from overflight_ground.track import COLUMNS
 
 STEP: Final = 5_000
@@ -106,6 +107,11 @@ def flight_keys(connection: Connection) -> set[tuple[str, str]]:
 def last_cut(connection: Connection) -> str | None:
     """Return what tells one run of retention from another; `None` before the first."""
     return connection.execute(select(meta.c.value).where(meta.c.key == "cut")).scalar()
+
+
+def last_id(connection: Connection) -> int:
+    """Return the last id that a message had, 0 before the first."""
+    return int(connection.execute(text(LAST_ID)).scalar_one())
 
 
 def messages_page(

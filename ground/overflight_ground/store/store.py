@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from overflight_contract.errors import InputError, UnavailableError
@@ -124,6 +125,8 @@ class Store:
         try:
             with self.reader.connect() as connection:
                 yield connection
+        except PoolTimeoutError as error:
+            raise StoreUnavailableError("the store does not answer: all readers wait") from error
         except SQLAlchemyError as error:
             if isinstance(error, DBAPIError):
                 raise StoreUnavailableError(
