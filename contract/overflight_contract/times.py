@@ -15,6 +15,11 @@ def to_ns(moment: dt.datetime) -> int:
     return (delta.days * 86_400 + delta.seconds) * NS_PER_S + delta.microseconds * 1000
 
 
+def bounded_ns(moment: dt.datetime | None) -> int | None:
+    """Turn the bound of a search into nanoseconds, within what a database's integer holds."""
+    return None if moment is None else max(-(2**63), min(2**63 - 1, to_ns(moment)))
+
+
 def from_ns(time_ns: int) -> dt.datetime:
     """Turn nanoseconds since 1970 into an aware UTC datetime (rounded down to microseconds)."""
     return EPOCH + dt.timedelta(microseconds=time_ns // 1000)

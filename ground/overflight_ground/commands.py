@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import json
 import sys
 import time
@@ -15,7 +14,7 @@ from typing import Any, BinaryIO
 from overflight_contract.commandline import Exit, duration_s, subcommand, utc_time
 from overflight_contract.errors import InputError, UnavailableError
 from overflight_contract.identity import is_flight, is_payload
-from overflight_contract.times import to_ns
+from overflight_contract.times import bounded_ns
 
 Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse names it so
 
@@ -60,24 +59,14 @@ def _which_options(parser: argparse.ArgumentParser, what: str = "measured") -> N
     add("--until", type=utc_time, metavar="TIME", help=f"{what} before this time")
 
 
-_FURTHEST_NS = 2**63 - 1
-"""What a database's integer holds, either way; no message was measured beyond."""
-
-
-def _measured_ns(moment: dt.datetime | None) -> int | None:
-    if moment is None:
-        return None
-    return max(-_FURTHEST_NS, min(_FURTHEST_NS, to_ns(moment)))
-
-
 def _which(args: argparse.Namespace, **more: Any) -> Any:
     from overflight_ground.store.reading import MessageFilter
 
     return MessageFilter(
         payload=args.payload,
         flight=args.flight,
-        since_ns=_measured_ns(args.since),
-        until_ns=_measured_ns(args.until),
+        since_ns=bounded_ns(args.since),
+        until_ns=bounded_ns(args.until),
         **more,
     )
 

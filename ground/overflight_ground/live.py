@@ -13,7 +13,7 @@ from typing import Any, Final
 from overflight_contract.messages import Navigation, Phase, Position
 from overflight_contract.times import NS_PER_S, iso
 from overflight_contract.topics import Kind
-from overflight_ground.ingest.flights import FlightKey, FlightRow
+from overflight_ground.ingest.flights import FlightKey, FlightRow, order
 from overflight_ground.ingest.intake import Outcome
 from overflight_ground.ingest.judge import Accepted
 from overflight_ground.ingest.plausible import ahead, believable
@@ -155,7 +155,7 @@ class Live:
             self.payloads[row.payload] = LivePayload(row.payload, row.flight, row)
         elif live.flight == row.flight:
             live.row = row
-        elif row.messages and (_began(row) > _began(live.row) or not live.row.messages):
+        elif row.messages and (_is_later(row, live.row) or not live.row.messages):
             live.rhythm.next_flight()
             self.payloads[row.payload] = LivePayload(
                 row.payload, row.flight, row, rhythm=live.rhythm
@@ -215,9 +215,10 @@ class Live:
             live.motion = navigation_motion(message, at_ns)
 
 
-def _began(row: FlightRow) -> tuple[str, int]:
-    """Return when a flight began; of two that say the same, the one heard of later is later."""
-    return row.flight[:16], row.first_received_at_ns
+def _is_later(row: FlightRow, other: FlightRow) -> bool:
+    return order(row.flight, row.first_received_at_ns) > order(
+        other.flight, other.first_received_at_ns
+    )
 
 
 def position_fix(message: Position, at_ns: int) -> LiveFix:

@@ -29,7 +29,7 @@ def plot(store: Store, payload: str, flight: str | None, file: Path) -> str:
             raise InputError(f"nothing was heard from {payload}")
         wanted = MessageFilter(payload=payload, flight=chosen, believable=True)
         points = [p for p in merge(reading.track_rows(connection, wanted)) if p.lat_deg is not None]
-        rows = [r for r in reading.flight_rows(connection, payload) if r.flight == chosen]
+        row = reading.flight_row(connection, payload, chosen)
         recovery = reading.last_recovery(connection, payload, chosen)
     if not points:
         raise InputError(f"no position of {payload} in flight {chosen}")
@@ -39,8 +39,8 @@ def plot(store: Store, payload: str, flight: str | None, file: Path) -> str:
     _lines(figure.add_subplot(grid[1, 0]), points, "alt_msl_m", "altitude, km", 1000)
     _lines(figure.add_subplot(grid[2, 0]), points, "speed_mps", "speed, m/s", 1)
     kept = None if recovery is None else int(recovery.bytes)
-    _split(figure.add_subplot(grid[1:, 1]), sum(row.bytes for row in rows), kept)
-    simulated = " (simulated)" if any(row.simulated for row in rows) else ""
+    _split(figure.add_subplot(grid[1:, 1]), row.bytes if row is not None else 0, kept)
+    simulated = " (simulated)" if row is not None and row.simulated else ""
     figure.suptitle(f"{payload}, flight {chosen}{simulated}")
     try:
         figure.savefig(file, dpi=130, metadata={"Date": None} if file.suffix == ".svg" else None)

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from overflight_ground import retention
-from overflight_ground.alerts.bounded import Bounded
+from overflight_ground.bounded import Bounded
 from overflight_ground.ingest.plausible import Clock
 from overflight_ground.retention import Old, cut
 from overflight_ground.station import Station

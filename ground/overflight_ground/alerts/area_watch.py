@@ -14,13 +14,13 @@ from typing import Any, Final
 
 from overflight_contract.errors import InputError
 from overflight_contract.times import NS_PER_S, iso
-from overflight_ground.alerts.bounded import Bounded
-from overflight_ground.alerts.heard import began
 from overflight_ground.alerts.rules import AreaRule
 from overflight_ground.alerts.signals import Seen, Signal, State
 from overflight_ground.alerts.watchers import InOrder, Key, signal
 from overflight_ground.areas import Area, AreaMap, read_areas
 from overflight_ground.areas.countries import find_countries
+from overflight_ground.bounded import Bounded
+from overflight_ground.ingest.flights import began
 from overflight_ground.ingest.plausible import believable
 
 ALT_MARGIN_M: Final = 50.0

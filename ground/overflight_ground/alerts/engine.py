@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from overflight_ground.alerts.area_watch import AreaWatch, watched_areas
-from overflight_ground.alerts.bounded import Bounded
 from overflight_ground.alerts.heard import Late, Past
 from overflight_ground.alerts.rules import Rule, Rules
 from overflight_ground.alerts.signals import (
@@ -28,6 +27,7 @@ from overflight_ground.alerts.watchers import (
     OffCourse,
 )
 from overflight_ground.areas import AreaMap
+from overflight_ground.bounded import Bounded
 from overflight_ground.ingest.flights import FlightKey
 from overflight_ground.ingest.intake import Outcome
 

@@ -11,10 +11,10 @@ from typing import Final
 
 from overflight_contract.messages import Phase
 from overflight_contract.times import NS_PER_S
-from overflight_ground.alerts.bounded import Bounded
 from overflight_ground.alerts.rules import LateRule
 from overflight_ground.alerts.signals import Seen, Signal, State
-from overflight_ground.ingest.flights import FlightKey, FlightRow
+from overflight_ground.bounded import Bounded
+from overflight_ground.ingest.flights import FlightKey, FlightRow, order
 from overflight_ground.rhythm import Rhythm
 
 _UNKNOWN: Final = 2**63
@@ -50,19 +50,6 @@ class Heard:
     def silent_ns(self, now_ns: int) -> int:
         """Return how long the ground has listened in vain."""
         return now_ns - max(self.last_received_ns, self.since_ns)
-
-
-def began(flight: str) -> str:
-    """Return the part of a flight's id that says when it began; it sorts by time."""
-    return flight[:16]
-
-
-def order(flight: str, first_received_ns: int) -> tuple[str, int]:
-    """Return what flights sort by: when they began; where two say the same, who was heard first.
-
-    Each run of a simulation says the same.
-    """
-    return began(flight), first_received_ns
 
 
 class Late:

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, Select, select
 
 from overflight_contract.messages import Phase
 from overflight_contract.times import NS_PER_S
-from overflight_ground.alerts.heard import Past, order
-from overflight_ground.ingest.flights import FlightKey, FlightRow
+from overflight_ground.alerts.heard import Past
+from overflight_ground.ingest.flights import FlightKey, FlightRow, order
 from overflight_ground.ingest.plausible import ahead
 from overflight_ground.store.tables import alerts, messages
 

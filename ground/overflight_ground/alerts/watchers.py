@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from overflight_contract.messages import Phase
 from overflight_contract.times import NS_PER_S
-from overflight_ground.alerts.bounded import Bounded
 from overflight_ground.alerts.rules import (
     BurstRule,
     ClockRule,
@@ -23,6 +22,7 @@ from overflight_ground.alerts.rules import (
     LandedRule,
 )
 from overflight_ground.alerts.signals import Seen, Signal, State
+from overflight_ground.bounded import Bounded
 
 Key = tuple[str, str]
 """(payload, flight)."""

@@ -16,6 +16,7 @@ from overflight_ground.http.replies import (
     cursor_of,
     etag_reply,
     json_reply,
+    page_of,
     parse_cursor,
     plain_json,
 )
@@ -46,7 +47,7 @@ def alerts(
             before_id=parse_cursor(cursor),
             limit=limit + 1,
         )
-    found, more = found[:limit], len(found) > limit
+    found, more = page_of(found, limit)
     following = cursor_of(found[-1].id) if more else None
     body = {"alerts": [storing.alert_json(alert) for alert in found], "next": following}
     return json_reply(request, body)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
@@ -12,7 +11,7 @@ from fastapi.responses import Response
 from PIL import Image
 from sqlalchemy import Row
 
-from overflight_contract.times import iso
+from overflight_contract.times import bounded_ns, iso
 from overflight_ground.http.live_routes import station_of
 from overflight_ground.http.names import Cursor, FlightName, Limit, PayloadName
 from overflight_ground.http.replies import (
@@ -21,7 +20,7 @@ from overflight_ground.http.replies import (
     cursor_of,
     etag_reply,
     json_reply,
-    moment_ns,
+    page_of,
     parse_cursor,
     parse_place,
     place_cursor,
@@ -56,13 +55,13 @@ def messages(
         payload=payload,
         flight=flight,
         kind=kind,
-        since_ns=moment_ns(since),
-        until_ns=moment_ns(until),
+        since_ns=bounded_ns(since),
+        until_ns=bounded_ns(until),
         suspect=suspect,
     )
     with station_of(request).store.reading() as connection:
         if payload is None:
-            rows, more = _page(
+            rows, more = page_of(
                 reading.messages_page(
                     connection, wanted, before_id=parse_cursor(cursor), limit=limit + 1
                 ),
@@ -71,7 +70,7 @@ def messages(
             following = cursor_of(rows[-1].id) if more else None
         else:
             before = parse_place(cursor)
-            rows, more = _page(
+            rows, more = page_of(
                 reading.messages_of_payload(connection, wanted, before=before, limit=limit + 1),
                 limit,
             )
@@ -100,7 +99,7 @@ def quarantined(
         found = reading.quarantine_page(
             connection, payload=payload, before_id=parse_cursor(cursor), limit=limit + 1
         )
-    rows, more = _page(found, limit)
+    rows, more = page_of(found, limit)
     following = cursor_of(rows[-1].id) if more else None
     return json_reply(
         request, {"quarantine": [_quarantined(row) for row in rows], "next": following}
@@ -172,11 +171,6 @@ def _picture_bytes(request: Request, sha256: str) -> bytes:
         return FilePath(row.path_on_disk).read_bytes()
     except OSError as error:
         raise ProblemError(404, "The picture is gone", str(error.strerror)) from error
-
-
-def _page(rows: Sequence[Row[Any]], limit: int) -> tuple[Sequence[Row[Any]], bool]:
-    """Return the rows of a page, and whether more were found than it holds."""
-    return rows[:limit], len(rows) > limit
 
 
 def _message(row: Row[Any]) -> dict[str, Any]:

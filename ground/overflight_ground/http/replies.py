@@ -6,15 +6,17 @@ import base64
 import binascii
 import datetime as dt
 import hashlib
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import Query, Request, Response
 from pydantic import AfterValidator
 
 from overflight_contract.identity import FLIGHT_PATTERN
-from overflight_contract.times import to_ns
 from overflight_ground.http.negotiation import is_known
+
+T = TypeVar("T")
 
 
 class _Place(msgspec.Struct, array_like=True):
@@ -51,6 +53,11 @@ def problem(status: int, title: str, detail: str = "", **extra: Any) -> Response
 def json_reply(request: Request, body: Any, *, cache: str = "no-cache") -> Response:
     """Return `body` as JSON with an ETag; 304 where the caller has it already."""
     return etag_reply(request, _encode(body), "application/json", cache=cache)
+
+
+def page_of(rows: Sequence[T], limit: int) -> tuple[Sequence[T], bool]:
+    """Return the rows of a page, and whether more were found than it holds."""
+    return rows[:limit], len(rows) > limit
 
 
 def etag_reply(
@@ -123,10 +130,3 @@ Moment = Annotated[
     AfterValidator(lambda moment: None if moment is None else _utc(moment)),
     Query(examples=["2023-02-01T12:00:00Z"]),
 ]
-
-
-def moment_ns(moment: dt.datetime | None) -> int | None:
-    """Turn a query's time into nanoseconds, within what a database's integer holds."""
-    if moment is None:
-        return None
-    return max(-(2**63), min(2**63 - 1, to_ns(moment)))

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from overflight_contract.errors import OverflightError
 from overflight_contract.formats import FORMATS, TrackPoint
+from overflight_contract.times import bounded_ns
 from overflight_ground.http.columns import track_of
 from overflight_ground.http.live_routes import station_of
 from overflight_ground.http.names import FlightName, PayloadPath
@@ -23,9 +24,7 @@ from overflight_ground.http.replies import (
     ProblemError,
     etag_reply,
     json_reply,
-    moment_ns,
 )
-from overflight_ground.ingest.flights import FlightRow
 from overflight_ground.simplify import inside, simplify
 from overflight_ground.store import reading
 from overflight_ground.store.reading import MessageFilter
@@ -69,12 +68,14 @@ def track(
         chosen = flight or reading.last_flight(connection, payload)
         if chosen is None:
             raise ProblemError(404, "No such payload", f"nothing was heard from {payload}")
-        row = _flight(connection, payload, chosen)
+        row = reading.flight_row(connection, payload, chosen)
+        if row is None:
+            raise ProblemError(404, "No such flight", f"nothing of it was heard from {payload}")
         wanted = MessageFilter(
             payload=payload,
             flight=chosen,
-            since_ns=moment_ns(since),
-            until_ns=moment_ns(until),
+            since_ns=bounded_ns(since),
+            until_ns=bounded_ns(until),
             believable=not suspect,
         )
         rows = chain(_before(connection, wanted), reading.track_rows(connection, wanted))
@@ -86,13 +87,6 @@ def track(
     if format == "json":
         return json_reply(request, track_of(payload, chosen, points))
     return _formatted(request, format, points, f"{payload}_{chosen}", simulated=row.simulated)
-
-
-def _flight(connection: Connection, payload: str, flight: str) -> FlightRow:
-    for row in reading.flight_rows(connection, payload):
-        if row.flight == flight:
-            return row
-    raise ProblemError(404, "No such flight", f"nothing of it was heard from {payload}")
 
 
 def _before(connection: Connection, wanted: MessageFilter) -> Iterable[Any]:

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from overflight_contract.filters import FilterError
+from overflight_contract.times import bounded_ns
 from overflight_ground import wire
 from overflight_ground.http.live_routes import station_of
 from overflight_ground.http.names import Limit
-from overflight_ground.http.replies import Moment, ProblemError, moment_ns, plain_json
+from overflight_ground.http.replies import Moment, ProblemError, plain_json
 
 router = APIRouter()
 
@@ -47,8 +48,8 @@ def lines(
                 filter,
                 after=place,
                 limit=limit,
-                since_ns=moment_ns(since),
-                until_ns=moment_ns(until),
+                since_ns=bounded_ns(since),
+                until_ns=bounded_ns(until),
             )
         else:
             known = None if place is None else place.message

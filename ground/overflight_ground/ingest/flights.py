@@ -14,6 +14,19 @@ FlightKey = tuple[str, str]
 """(payload, flight)."""
 
 
+def began(flight: str) -> str:
+    """Return the part of a flight's id that says when it began; it sorts by time."""
+    return flight[:16]
+
+
+def order(flight: str, first_received_ns: int) -> tuple[str, int]:
+    """Return what flights sort by: when they began; where two say the same, who was heard first.
+
+    Each run of a simulation says the same.
+    """
+    return began(flight), first_received_ns
+
+
 class FlightRow(NamedTuple):
     """A row of ``flights``: what is committed of a flight."""
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from overflight_ground.bounded import Bounded
+
 INTERVAL_S: Final = 1.0
 TURNS: Final = 16
 """So many flights of a payload are known to have had their turn."""
@@ -29,7 +31,7 @@ class ReceiptSchedule:
         self._interval_s = interval_s
         self._wanted: dict[str, dict[str, int]] = {}
         self._free_at_s: dict[str, float] = {}
-        self._turns: dict[str, dict[str, None]] = {}
+        self._turns: dict[str, Bounded[str, None]] = {}
         """The flights of each payload that had their turn, the last one last."""
 
     def want(self, payload: str, flight: str, through: int) -> bool:
@@ -58,13 +60,11 @@ class ReceiptSchedule:
 
     def _next(self, payload: str, flights: Iterable[str]) -> str:
         """Return the flight whose turn is longest ago."""
-        turns = self._turns.setdefault(payload, {})
+        turns = self._turns.setdefault(payload, Bounded(most=TURNS))
         had = {flight: turn for turn, flight in enumerate(turns)}
         flight = min(flights, key=lambda flight: had.get(flight, -1))
         turns.pop(flight, None)
         turns[flight] = None
-        if len(turns) > TURNS:
-            del turns[next(iter(turns))]
         return flight
 
     def all(self) -> list[Due]:

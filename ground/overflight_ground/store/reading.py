@@ -83,6 +83,13 @@ def flight_rows(connection: Connection, payload: str | None = None) -> list[Flig
     return [FlightRow(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001
 
 
+def flight_row(connection: Connection, payload: str, flight: str) -> FlightRow | None:
+    """Return one flight."""
+    query = select(flights).where(flights.c.payload == payload, flights.c.flight == flight)
+    row = connection.execute(query).first()
+    return None if row is None else FlightRow(**row._mapping)  # noqa: SLF001
+
+
 def last_flight(connection: Connection, payload: str) -> str | None:
     """Return the flight of `payload` that began last (or was heard of last) and has messages."""
     query = (
